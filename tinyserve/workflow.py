@@ -22,7 +22,7 @@ from tinyserve import bundle
 from tinyserve.bundle import MANIFEST_FILE, Bundle
 from tinyserve.compiler.names import identifier
 from tinyserve.compiler.ops.support import external
-from tinyserve.compiler.program import Choice, Optimize, Target
+from tinyserve.compiler.program import Choice, Feed, Optimize, Target
 from tinyserve.compiler.reserved import why_not
 from tinyserve.documents import from_json
 from tinyserve.errors import FileSystemError, ModelError, UsageError
@@ -87,11 +87,12 @@ class Build:
     tflm: str = ""
     is_exported: bool = False
     """Whether others link it: then where arena and constants lie is theirs to say."""
+    feed: Feed = "whole"
 
     def target(self, board: Board | None) -> Target:
         """What the compiler may use on a board; the portable kernels without one."""
         chosen = product_target if self.is_exported else target
-        return chosen(board, self.optimize, self.choices, self.operators)
+        return chosen(board, self.optimize, self.choices, self.operators, self.feed)
 
 
 class _Done(msgspec.Struct):
@@ -208,12 +209,13 @@ def target(
     optimize: Optimize,
     choices: tuple[Choice, ...] = (),
     operators: tuple[Path, ...] = (),
+    feed: Feed = "whole",
 ) -> Target:
     """What the compiler may use on a board; the portable kernels without one."""
     from tinyserve.boards.memories import memories_of
 
     features = frozenset(board.core.features if board else ())
-    return Target(features, optimize, choices, operators, memories_of(board))
+    return Target(features, optimize, choices, operators, memories_of(board), feed)
 
 
 def product_target(
@@ -221,11 +223,12 @@ def product_target(
     optimize: Optimize,
     choices: tuple[Choice, ...] = (),
     operators: tuple[Path, ...] = (),
+    feed: Feed = "whole",
 ) -> Target:
     """As ``target``, for code that others link: where its arena and constants lie is theirs to say."""
     from tinyserve.compiler.program import ONE_MEMORY
 
-    return replace(target(board, optimize, choices, operators), memories=ONE_MEMORY)
+    return replace(target(board, optimize, choices, operators, feed), memories=ONE_MEMORY)
 
 
 def boards_that_fit(
@@ -250,6 +253,7 @@ class Sizing:
     compiled_for: Callable[[Target], Compiled]
     optimize: Optimize
     operators: tuple[Path, ...] = ()
+    feed: Feed = "whole"
     _compiled: dict[Target, Compiled] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def compiled(self, board: Board | None) -> Compiled:
@@ -257,7 +261,7 @@ class Sizing:
         from tinyserve.compiler.compile import placed
         from tinyserve.compiler.program import ONE_MEMORY
 
-        chosen = target(board, self.optimize, (), self.operators)
+        chosen = target(board, self.optimize, (), self.operators, self.feed)
         plain = replace(chosen, memories=ONE_MEMORY)
         if plain not in self._compiled:
             self._compiled[plain] = self.compiled_for(plain)
@@ -297,6 +301,8 @@ def to_compiled(made: Bundle, board: Board | None, build: Build, progress: Progr
     With the engine "tflm" it is the model's file, and the interpreter's glue.
     """
     if build.engine == "tflm":
+        if build.feed != "whole":
+            raise UsageError("--feed rows: the interpreter takes whole inputs", "use --engine aot")
         from tinyserve.compiler.tflm.generate import interpret
 
         progress("sizing the arena")
@@ -377,7 +383,9 @@ def has_twin(board: Board) -> bool:
 def _variant(board: Board, build: Build) -> str:
     """The directory's name: the board's and what differs from the defaults, so that cells keep apart."""
     options = [build.optimize, build.engine, build.toolchain]
-    options += ["chosen"] * bool(build.choices) + ["energy"] * build.energy_mode
+    options += (
+        ["fed"] * (build.feed == "rows") + ["chosen"] * bool(build.choices) + ["energy"] * build.energy_mode
+    )
     return "-".join([board.id, *(option for option in options if option not in _DEFAULTS)])
 
 

@@ -18,7 +18,8 @@ uint32_t port_counted_tick_hz(void); /* ticks per second as counted at start by 
 uint64_t port_timestamp_us(void);
 void port_timestamp_edge(void); /* a time stamp in energy mode: a pin falls, and rises again at once */
 void port_detection_edge(void); /* a streaming model has heard its word: a pin rises, and falls again at once */
-void port_marker(int on);       /* visible to meters and emulators: 1 right before, 0 right after what is measured */
+/* Visible to meters and emulators: 1 right before, 0 right after what is measured; 2 before more of the same. */
+void port_marker(int on);
 uint32_t port_stack_size(void); /* 0: unknown, then the next one means nothing */
 uint32_t port_stack_used(void); /* high-water since reset, bytes */
 

@@ -8,6 +8,7 @@
 #include "mlperf.h"
 #include "model_io.h"
 #include "port.h"
+#include "row_feed.h"
 #include "serial_text.h"
 
 #define LINE_BYTES PROTOCOL_LINE_BYTES
@@ -29,7 +30,7 @@ static char line[LINE_BYTES + 1u];
 static uint32_t line_length;
 static int line_too_long;
 
-#ifndef model_input_copy
+#if !defined(model_input_copy) && !defined(MODEL_INPUT_ROWS)
 /* Copies of the inputs: an invoke may overwrite the model's own. Inputs lie one behind the other. */
 static _Alignas(uint32_t) uint8_t inputs[MODEL_INPUT_BYTES + 1u];
 #endif
@@ -185,7 +186,63 @@ static int parse_runs(char *args, uint32_t *runs, uint32_t *warmup)
     return 1;
 }
 
+/* The ticks that reading the clock takes itself, the least of a few tries. */
+static uint64_t clock_cost(void)
+{
+    uint64_t least = UINT64_MAX;
+    for (int i = 0; i < 8; i++) {
+        const uint64_t before = port_ticks();
+        const uint64_t after = port_ticks();
+        if (after - before < least) {
+            least = after - before;
+        }
+    }
+    return least;
+}
+
 /* ---- inputs ---- */
+
+#ifdef MODEL_INPUT_ROWS
+
+/* The input is fed as it comes, so nothing of it is there for a second inference. */
+
+static int inputs_complete(void)
+{
+    if (model_rows_left() > 0u) {
+        fail_number("input incomplete, rows are missing", model_rows_left());
+        return 0;
+    }
+    return 1;
+}
+
+static void begin_input(void)
+{
+    has_result = 0; /* the first row overwrites it */
+    row_feed_begin(clock_cost());
+}
+
+static void give_inputs_to_model(void)
+{
+}
+
+/* What the model has taken for it already. */
+static uint64_t ticks_of_input(void)
+{
+    return row_feed_ticks();
+}
+
+static void put_byte(uint32_t offset, uint8_t byte)
+{
+    (void)offset;
+    row_feed_byte(byte);
+}
+
+static void print_input(void)
+{
+    fail("db print: the input is fed by rows, none of it is kept", NULL);
+}
+
+#else
 
 static uint8_t *input_copy(uint32_t index)
 {
@@ -253,6 +310,35 @@ static uint8_t *load_target(void)
     return from_floats ? mlperf_floats : input_copy(selected);
 }
 
+static void begin_input(void)
+{
+}
+
+static uint64_t ticks_of_input(void)
+{
+    return 0;
+}
+
+static void put_byte(uint32_t offset, uint8_t byte)
+{
+    load_target()[offset] = byte;
+}
+
+static void print_input(void)
+{
+    const uint8_t *const copy = load_target();
+    for (uint32_t at = 0; at < loaded[selected]; at += PRINT_BYTES) {
+        print_text("m-buffer");
+        for (uint32_t i = at; i < loaded[selected] && i < at + PRINT_BYTES; i++) {
+            port_putc('-');
+            print_hex(copy + i, 1u);
+        }
+        print_line_end();
+    }
+}
+
+#endif
+
 static void load_begin(const char *word)
 {
     const uint32_t bytes = model_inputs[selected].bytes;
@@ -268,6 +354,7 @@ static void load_begin(const char *word)
         has_result = has_result && !CONFIG_MLPERF_RECONSTRUCTION; /* it compares with the input */
         expected[selected] = count;
         loaded[selected] = 0;
+        begin_input();
         say_number("m-[Expecting ", count, " bytes]");
     }
 }
@@ -275,11 +362,13 @@ static void load_begin(const char *word)
 /* The last byte has come: what the runner sent becomes what the model takes. */
 static void load_end(void)
 {
+#ifndef MODEL_INPUT_ROWS
     if (from_floats) {
         mlperf_quantize(input_copy(selected));
     } else if (from_pixels) {
         mlperf_shift_pixels(input_copy(selected), loaded[selected]);
     }
+#endif
     say("m-load-done");
 }
 
@@ -301,28 +390,14 @@ static void load_hex(const char *word)
         fail_number("db: more bytes than expected, room is left for", expected[selected] - loaded[selected]);
         return;
     }
-    uint8_t *const to = load_target() + loaded[selected];
     for (uint32_t i = 0; i < digits; i += 2u) {
-        to[i / 2u] = (uint8_t)(hex_digit(word[i]) << 4 | hex_digit(word[i + 1u]));
+        put_byte(loaded[selected] + i / 2u, (uint8_t)(hex_digit(word[i]) << 4 | hex_digit(word[i + 1u])));
     }
     loaded[selected] += digits / 2u;
     if (digits > 0u && loaded[selected] == expected[selected]) {
         load_end();
     } else {
         say_progress();
-    }
-}
-
-static void print_buffer(void)
-{
-    const uint8_t *const copy = load_target();
-    for (uint32_t at = 0; at < loaded[selected]; at += PRINT_BYTES) {
-        print_text("m-buffer");
-        for (uint32_t i = at; i < loaded[selected] && i < at + PRINT_BYTES; i++) {
-            port_putc('-');
-            print_hex(copy + i, 1u);
-        }
-        print_line_end();
     }
 }
 
@@ -336,7 +411,7 @@ static void command_db(char *args)
     } else if (equal(word, "load")) {
         load_begin(next_word(&args));
     } else if (equal(word, "print")) {
-        print_buffer();
+        print_input();
     } else if (*next_word(&args) != '\0') {
         fail("db: one word of hexadecimal digits", NULL);
     } else {
@@ -423,15 +498,27 @@ static void say_events(void)
 
 /* ---- inference ---- */
 
-static int invoke(void)
+/* Whether the invoke ended well. */
+static int judge(int status)
 {
-    forget_events();
-    const int status = model_invoke();
     if (status != 0) {
         fail("the model's invoke failed", NULL);
     }
     has_result = status == 0;
     return has_result;
+}
+
+static uint64_t without(uint64_t ticks, uint64_t cost)
+{
+    return ticks > cost ? ticks - cost : 0u;
+}
+
+#ifndef MODEL_INPUT_ROWS
+
+static int invoke(void)
+{
+    forget_events();
+    return judge(model_invoke());
 }
 
 static int infer_once(void)
@@ -455,25 +542,6 @@ static int infer_again_and_again(uint32_t runs)
     return 1;
 }
 
-/* The ticks that reading the clock takes itself, the least of a few tries. */
-static uint64_t clock_cost(void)
-{
-    uint64_t least = UINT64_MAX;
-    for (int i = 0; i < 8; i++) {
-        const uint64_t before = port_ticks();
-        const uint64_t after = port_ticks();
-        if (after - before < least) {
-            least = after - before;
-        }
-    }
-    return least;
-}
-
-static uint64_t without(uint64_t ticks, uint64_t cost)
-{
-    return ticks > cost ? ticks - cost : 0u;
-}
-
 static int run_warmup(uint32_t runs)
 {
     for (uint32_t i = 0; i < runs; i++) {
@@ -483,6 +551,8 @@ static int run_warmup(uint32_t runs)
     }
     return 1;
 }
+
+#endif
 
 static int64_t element(const uint8_t *at, const tensor_io *t)
 {
@@ -519,15 +589,18 @@ static void print_results(void)
     const tensor_io *const t = &model_outputs[0];
     const uint8_t *const values = model_output(0);
     print_text("m-results-[");
+#ifndef MODEL_INPUT_ROWS
     if (CONFIG_MLPERF_RECONSTRUCTION) {
         print_float(mlperf_reconstruction_error(input_copy(0), values, from_floats));
-    } else {
-        for (uint32_t at = 0; at < t->bytes; at += t->element_bytes) {
-            if (at > 0u) {
-                port_putc(',');
-            }
-            print_value(values + at, t);
+        say("]");
+        return;
+    }
+#endif
+    for (uint32_t at = 0; at < t->bytes; at += t->element_bytes) {
+        if (at > 0u) {
+            port_putc(',');
         }
+        print_value(values + at, t);
     }
     say("]");
 }
@@ -549,6 +622,38 @@ static void say_stamp(uint64_t us)
     say_number("m-lap-us-", us, "");
 #endif
 }
+
+#ifdef MODEL_INPUT_ROWS
+
+static void command_infer(char *args)
+{
+    (void)args;
+    fail("infer: the input is fed by rows and gone after an inference, use ts-infer 1 0", NULL);
+}
+
+static void command_ts_infer(char *args)
+{
+    uint32_t runs, warmup;
+    uint64_t ticks;
+    if (!parse_runs(args, &runs, &warmup)) {
+        return;
+    }
+    if (runs != 1u || warmup != 0u) {
+        fail("ts-infer: the input is fed by rows, load it for each inference and use ts-infer 1 0", NULL);
+        return;
+    }
+    if (!inputs_complete()) {
+        return;
+    }
+    say("ts-started");
+    forget_events();
+    if (judge(row_feed_invoke(&ticks))) {
+        say_number("ts-ticks-[", row_feed_ticks() + ticks, "]");
+        say_events();
+    }
+}
+
+#else
 
 static void command_infer(char *args)
 {
@@ -581,16 +686,6 @@ static void command_infer(char *args)
     print_results();
 }
 
-static void command_results(char *args)
-{
-    (void)args;
-    if (has_result) {
-        print_results();
-    } else {
-        fail("no inference yet", NULL);
-    }
-}
-
 static void command_ts_infer(char *args)
 {
     uint32_t runs, warmup;
@@ -620,6 +715,18 @@ static void command_ts_infer(char *args)
     }
 }
 
+#endif
+
+static void command_results(char *args)
+{
+    (void)args;
+    if (has_result) {
+        print_results();
+    } else {
+        fail("no inference yet", NULL);
+    }
+}
+
 static void command_ts_profile(char *args)
 {
     (void)args;
@@ -629,6 +736,7 @@ static void command_ts_profile(char *args)
     say("ts-started");
     const uint64_t cost = clock_cost();
     give_inputs_to_model();
+    uint64_t before = ticks_of_input();                 /* the first layer's */
     for (uint32_t i = 0; i != MODEL_LAYER_COUNT; i++) { /* interpreters have none */
         const uint64_t start = port_ticks();
         model_invoke_layer(i);
@@ -637,7 +745,8 @@ static void command_ts_profile(char *args)
         print_unsigned(i);
         port_putc(',');
         print_text(model_layer_name(i));
-        say_number(",", without(end - start, cost), "]");
+        say_number(",", before + without(end - start, cost), "]");
+        before = 0;
     }
     has_result = 1;
 }
@@ -653,6 +762,9 @@ static void command_ts_steps(char *args)
     const uint64_t cost = clock_cost();
     int done = 0;
     give_inputs_to_model();
+#ifdef MODEL_INPUT_ROWS
+    say_number("ts-part-[", row_feed_longest(), "]");
+#endif
     while (!done) {
         const uint64_t start = port_ticks();
         done = model_step(1);
@@ -685,6 +797,10 @@ static void command_ts_reset(char *args)
     (void)args;
     model_reset();
     has_result = 0;
+#ifdef MODEL_INPUT_ROWS
+    begin_input();
+    loaded[0] = expected[0] = 0;
+#endif
 }
 
 /* ---- streaming ---- */
@@ -862,6 +978,9 @@ static void command_ts_info(char *args)
     say_number("ts-info-[outputs=", MODEL_OUTPUT_COUNT, "]");
     say_sizes("input_", model_inputs, MODEL_INPUT_COUNT);
     say_sizes("output_", model_outputs, MODEL_OUTPUT_COUNT);
+#ifdef MODEL_INPUT_ROWS
+    say_number("ts-info-[input_rows=", MODEL_INPUT_ROWS, "]");
+#endif
     say("ts-info-[tick_unit=" CONFIG_TICK_UNIT "]");
     say_number("ts-info-[tick_hz=", CONFIG_TICK_HZ, "]");
     if (port_clock_hz() > 0u) {

@@ -140,7 +140,7 @@ void port_detection_edge(void)
 
 void port_marker(int on)
 {
-    REGISTER(CONFIG_MARKER) = on ? 1u : 0u;
+    REGISTER(CONFIG_MARKER) = (uint32_t)on;
 }
 
 uint32_t port_stack_size(void)

@@ -105,7 +105,7 @@ void port_detection_edge(void)
 
 void port_marker(int on)
 {
-    BYTE(CONFIG_MARKER) = on ? 1u : 0u;
+    BYTE(CONFIG_MARKER) = (uint8_t)on;
 }
 
 uint32_t port_stack_size(void)

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.compiler.bands.test_feed import BY_ROWS, small
 from tests.firmware.mlperf_models import FEATURES, autoencoder
 from tests.firmware.tiny_model import tiny_model
 from tests.support.fuzz_seed import VARIABLE
 from tinyserve import boards
+from tinyserve.compiler.compile import compile_model
 from tinyserve.firmware.render import render
 
 RUNS = int(os.environ.get("TINYSERVE_FUZZ_RUNS", "10000"))
@@ -25,13 +27,14 @@ ts-output\\x201% ts-memory% ts-profile% ts-reset% 99999999999 4294967295 % \\x00
 """
 
 
-@pytest.fixture(scope="module", params=["two inputs", "ad01"])
+@pytest.fixture(scope="module", params=["two inputs", "ad01", "fed"])
 def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     clang = shutil.which("clang")
     if clang is None:
         pytest.skip("needs clang")
     directory = tmp_path_factory.mktemp("fuzz")
-    model = tiny_model() if request.param == "two inputs" else autoencoder()
+    made = {"two inputs": tiny_model, "ad01": autoencoder, "fed": lambda: compile_model(small(), BY_ROWS)}
+    model = made[request.param]()
     project = render(model, boards.load("host"), directory, model_id=request.param)
     sources = [s.path for s in project.sources if s.path not in ("src/main.c", "src/port.c")]
     flags = [

@@ -16,6 +16,7 @@ from tests.support.graphs.random_graph import LAYERS, _outputs, _values
 from tests.support.graphs.weighted import ACTIVATIONS
 from tinyserve.compiler import ops, passes
 from tinyserve.compiler.bands.build import kinds_of
+from tinyserve.compiler.bands.feed import fed_input, no_band
 from tinyserve.compiler.bands.schedule import ImpossibleError
 from tinyserve.compiler.bands.stages import Band, needed_after, refusal, shape_of
 from tinyserve.compiler.compile import Compiled
@@ -25,7 +26,7 @@ from tinyserve.compiler.graph.types import Model, Node
 from tinyserve.compiler.lower import lower
 from tinyserve.compiler.ops.support.base import OpDef
 from tinyserve.compiler.plan.planner import plan
-from tinyserve.compiler.program import PORTABLE, BandCall, Target
+from tinyserve.compiler.program import PORTABLE, STATIC, BandCall, Interface, Target
 
 _IMAGE_LAYERS = (
     "CONV_2D", "CONV_2D", "DEPTHWISE_CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D", "AVERAGE_POOL_2D", "ADD",
@@ -38,9 +39,12 @@ def operator(node: Node) -> OpDef:
     return ops.registry()[node.name]
 
 
-def image_graph(seed: int, samples: int = 2, floats: bool = True, lines: bool = False) -> Case:
+def image_graph(
+    seed: int, samples: int = 2, floats: bool = True, lines: bool = False, reads_once: bool = False
+) -> Case:
     """Layers of images with enough rows that bands move them: chains, skips, branches, several outputs.
-    ``lines``: images of one row, as 1-D models have them."""
+    ``lines``: images of one row, as 1-D models have them. ``reads_once``: only the first layer reads the
+    input, as most models have it."""
     r = Random(seed, 900)
     model = ModelBuilder()
     g = Grower(r, model.graph(), floats=floats and seed % 4 == 0)
@@ -54,6 +58,8 @@ def image_graph(seed: int, samples: int = 2, floats: bool = True, lines: bool = 
             _layer(g, r.choice(_IMAGE_LAYERS))
         except SkipLayer:
             continue
+        if reads_once:
+            g.values = [value for value in g.values if value not in g.inputs] or g.values
         if sum(g.drawn.values()) >= wanted:
             break
     if r.chance(0.6):
@@ -120,24 +126,29 @@ def _gathers(g: Grower, name: str) -> None:
     g.add(name, [x, g.integers(*axes)], y, keep_dims=keep)
 
 
-def all_bands(model: Model, chance: random.Random) -> list[Band]:
-    """Every run of layers that can be a band, as long as may be, with any number of rows per step."""
+def all_bands(model: Model, chance: random.Random, is_fed: bool = False) -> list[Band]:
+    """Every run of layers that can be a band, as long as may be, with any number of rows per step. Raises
+    UnsupportedError where the input can't be fed by rows and is to be."""
     nodes = model.main.nodes
     plain = lower(model, PORTABLE, "plain")
+    fed = fed_input(model.main, operator, PORTABLE) if is_fed else None
     found: list[Band] = []
-    first = 0
+    first = fed.first if fed else 0
     while first < len(nodes):
         end = first
         while end < len(nodes) and not refusal(nodes[end], operator(nodes[end]), PORTABLE):
             end += 1
         for last in range(end, first, -1):
             rows = tuple(_rows(node, chance) for node in nodes[first:last])
-            band = Band(first, rows)
+            taken = fed.tensor if fed and first == fed.first else None
+            band = Band(first, rows, taken)
             if _possible(band, nodes[first:last], needed_after(band, model.main, plain.values)):
                 found.append(band)
                 first = last - 1
                 break
         first += 1
+    if fed and (not found or found[0].fed is None):
+        raise no_band(nodes[fed.first], "no band takes it")
     return found
 
 
@@ -149,7 +160,7 @@ def _rows(node: Node, chance: random.Random) -> int:
 
 def _possible(band: Band, nodes: Sequence[Node], kept: set) -> bool:  # type: ignore[type-arg]
     try:
-        shape = shape_of(nodes, band.rows, kept, operator)
+        shape = shape_of(nodes, band.rows, kept, operator, band.fed)
         shape.simulate()
         for slabs in shape.slabs:
             kinds_of(slabs)
@@ -158,13 +169,21 @@ def _possible(band: Band, nodes: Sequence[Node], kept: set) -> bool:  # type: ig
     return True
 
 
-def banded(data: bytes, target: Target = PORTABLE, seed: int = 0, optimize: bool = True) -> Compiled:
-    """The model with a band wherever there can be one."""
+def banded(
+    data: bytes,
+    target: Target = PORTABLE,
+    seed: int = 0,
+    optimize: bool = True,
+    *,
+    name: str = "model",
+    interface: Interface = STATIC,
+) -> Compiled:
+    """The model with a band wherever there can be one; fed where the target says so."""
     model = passes.load(data)
     report = passes.optimize(model) if optimize else passes.PassReport()
-    program = lower(model, target, "model", all_bands(model, random.Random(seed)))
+    program = lower(model, target, name, all_bands(model, random.Random(seed), target.feed == "rows"))
     memory = plan(program)
-    return Compiled(program.name, data, model, report, program, memory, emit(program, memory))
+    return Compiled(program.name, data, model, report, program, memory, emit(program, memory, interface))
 
 
 def band_calls(compiled: Compiled) -> list[BandCall]:

@@ -41,7 +41,8 @@ class ModelIdentity(msgspec.Struct, frozen=True):
 class Setup(msgspec.Struct, frozen=True):
     """Everything else that the figures depend on. ``device``: unicorn, qemu, host or serial.
 
-    ``clock_source`` says whose word ``clock_hz`` is on a real board; "" stands for the board file.
+    ``clock_source`` says whose word ``clock_hz`` is on a real board; "" stands for the board file. ``feed``:
+    how the input is handed over, "whole" or by "rows".
     """
 
     board: str
@@ -60,6 +61,7 @@ class Setup(msgspec.Struct, frozen=True):
     tools: dict[str, str]
     seed: int
     clock_source: str = ""
+    feed: str = "whole"
 
 
 class Estimate(msgspec.Struct, frozen=True):
@@ -294,6 +296,7 @@ class BenchResult(msgspec.Struct, frozen=True, kw_only=True):
         """The board, and the options that are not the defaults: 'nano33 (speed)'. No two cells of a matrix
         have the same model and place."""
         options = [self.setup.optimize, self.setup.engine]
+        options += ["fed by rows"] * (self.setup.feed == "rows")
         chosen = ", ".join(option for option in options if option not in ("balanced", "aot"))
         return f"{self.setup.board} ({chosen})" if chosen else self.setup.board
 

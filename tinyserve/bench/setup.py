@@ -58,6 +58,7 @@ def setup_of(firmware: Firmware, board: Board, device: str, optimize: str, seed:
         tinyserve=__version__,
         tools=tool_versions(device, board) | ({"tflm": firmware.library} if firmware.library else {}),
         seed=seed,
+        feed=firmware.project.compiled.program.target.feed,
     )
 
 

@@ -62,7 +62,8 @@ def estimate(compiled: Compiled) -> Demand:
     calls = list(every_call(compiled.program.calls))
     placed = _elsewhere(compiled)
     constants = sum(one.nbytes for one in compiled.program.constants) - sum(placed.constants.values())
-    inputs = sum(tensor.nbytes for tensor in compiled.program.input_tensors)
+    fed = compiled.program.fed_rows is not None  # then none of it is kept
+    inputs = 0 if fed else sum(tensor.nbytes for tensor in compiled.program.input_tensors)
     written = sum(len(line) for call in calls for line in call.code)
     code = _KERNEL_BYTES * len({call.function for call in calls}) + _CALL_BYTES * len(calls) + written // 4
     arena = compiled.plan.arena_bytes - sum(placed.arena.values())

@@ -19,7 +19,7 @@ from tinyserve.words import counted
 if TYPE_CHECKING:
     from tinyserve.boards.types import Board
     from tinyserve.bundle import Bundle, Cost
-    from tinyserve.compiler.program import Choice, Optimize, Program
+    from tinyserve.compiler.program import Choice, Feed, Optimize, Program
     from tinyserve.convert.settings import FloatShare
     from tinyserve.convert.settings import Options as Settings
     from tinyserve.datasets.named import Reading
@@ -323,6 +323,14 @@ def optimize(function: F) -> F:
     )(function)  # fmt: skip
 
 
+def feed(function: F) -> F:
+    """--feed: how the application hands the input over."""
+    return click.option(
+        "--feed", type=click.Choice(["whole", "rows"]), default="whole", show_default=True,
+        help="How the input arrives: at once, or row by row, so that it is never in RAM as a whole.",
+    )(function)  # fmt: skip
+
+
 def optimizes(function: F) -> F:
     """--optimize, repeatable: one cell per preference."""
     return click.option(
@@ -419,6 +427,7 @@ class Making:
 
     converting: Converting
     optimize: Optimize
+    feed: Feed
     variants: tuple[str, ...]
     tuned: Path | None
     engine: str
@@ -444,6 +453,7 @@ class Making:
         made = workflow.to_bundle(source, self.converting.conversion(self.engine), progress)
         build = workflow.Build(
             optimize=self.optimize,
+            feed=self.feed,
             engine=self.engine,
             toolchain=self.toolchain,
             emulate=emulate,
@@ -482,7 +492,7 @@ def making(function: Callable[..., Any]) -> Callable[..., Any]:
         chosen = Making(**{name: arguments.pop(name) for name in names})
         return function(**arguments, making=chosen)
 
-    return chain(optimize, choices, engine, toolchain, conversion)(command)
+    return chain(optimize, feed, choices, engine, toolchain, conversion)(command)
 
 
 def twin_anyway(function: F) -> F:

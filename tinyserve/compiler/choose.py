@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tinyserve.compiler import ops, passes
+from tinyserve.compiler.bands.feed import fed_input, no_band
 from tinyserve.compiler.bands.schedule import ImpossibleError
 from tinyserve.compiler.bands.search import Rates, Search, Selection
 from tinyserve.compiler.bands.stages import Band, refusal
@@ -46,7 +47,9 @@ def program_for(model: Model, target: Target, name: str, by_rows: bool = True) -
     _check(target, program)
     bands: tuple[Band, ...] = ()
     whole_bytes = memory.arena_bytes
-    if by_rows:
+    if target.feed == "rows":
+        bands, program, memory = _fed(model, target, name, program)
+    elif by_rows:
         bands, program, memory = _banded(model, target, name, program, memory)
     if target.optimize == "ram":
         program, memory = _smallest(model, target, program, memory, bands)
@@ -92,18 +95,50 @@ def _banded(
     return best
 
 
+def _fed(
+    model: Model, target: Target, name: str, program: Program
+) -> tuple[tuple[Band, ...], Program, MemoryPlan]:
+    """As ``_banded``, where the input is fed by rows. What bands may add counts from the cheapest of these
+    on. Raises UnsupportedError where the input can't be fed so."""
+    search = _search(model, target, program)
+    search.fed = fed_input(model.main, search.registry, target)
+    share, trials = _BAND_BUDGETS.get(target.optimize, (0.0, 1))
+    found = search.selections()
+    most = min((one.extra for one in found), default=0.0) + _budget(search, target, share)
+    planned: list[tuple[tuple[Band, ...], Program, MemoryPlan]] = []
+    for bands in [one.bands for one in reversed(found) if one.extra <= most]:
+        try:
+            planned.append((bands, *_planned(model, target, name, bands)))
+        except ImpossibleError as error:  # a kind of steps at an edge has no kernel
+            search.refusal = str(error)
+        if len(planned) == trials:
+            break
+    if not planned:
+        raise no_band(model.main.nodes[search.fed.first], search.refusal)
+    return min(planned, key=lambda one: one[2].arena_bytes)
+
+
 def _promising(model: Model, target: Target, program: Program, memory: MemoryPlan) -> list[Selection]:
     """The selections of bands that may make the arena smaller, the smallest first."""
     share, trials = _BAND_BUDGETS.get(target.optimize, (0.0, 0))
     has_control = any(isinstance(call, ControlCall) for call in program.calls)
     if memory.arena_bytes < _LEAST_BYTES.get(target.optimize, 0) or has_control or not trials:
         return []
+    search = _search(model, target, program)
+    found = search.selections(_budget(search, target, share))
+    return [one for one in found[::-1] if one.nbytes < memory.arena_bytes][:trials]
+
+
+def _search(model: Model, target: Target, program: Program) -> Search:
     registry = ops.registry(target.operators)
     rates = next((_RATES[feature] for feature in sorted(target.features) if feature in _RATES), Rates())
-    search = Search(model.main, program, lambda node: registry[node.name], kernel_costs(model, target), rates)
+    return Search(model.main, program, lambda node: registry[node.name], kernel_costs(model, target), rates)
+
+
+def _budget(search: Search, target: Target, share: float) -> float:
+    """Instructions that bands may add, as they are estimated: so many of the model's."""
     counted = max([1.0, *(_COUNTED.get(feature, 1.0) for feature in target.features)])
-    found = search.selections(share * search.instructions() / counted)
-    return [one for one in found[::-1] if one.nbytes < memory.arena_bytes][:trials]
+    return share * search.instructions() / counted
 
 
 def _planned(

@@ -53,7 +53,8 @@ def lower(model: Model, target: Target, name: str, bands: Sequence[Band] = ()) -
     ``name`` becomes part of the C identifiers. ``bands`` are runs of layers that are computed by rows. Raises
     UnsupportedError for operators that have no lowering, ImpossibleError for layers that can't be a band.
     """
-    lowering = GraphLowering(model.main, _Shared(model, target))
+    is_fed = bool(bands) and bands[0].fed is not None
+    lowering = GraphLowering(model.main, _Shared(model, target), is_fed=is_fed)
     lowering.lower_nodes(bands)
     return lowering.finish(identifier(name).lower(), model.sha256)
 
@@ -89,7 +90,15 @@ class GraphLowering:
     ``_foreign``, so that the call which runs the block can say so.
     """
 
-    def __init__(self, graph: Graph, shared: _Shared, bound: dict[Tensor, Operand] | None = None) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        shared: _Shared,
+        bound: dict[Tensor, Operand] | None = None,
+        *,
+        is_fed: bool = False,
+    ) -> None:
+        """``bound``: where a subgraph's inputs are. ``is_fed``: the main graph's one input has no place."""
         self._graph = graph
         self._shared = shared
         self._calls: list[KernelCall] = []
@@ -103,7 +112,7 @@ class GraphLowering:
         self._packs = False
         self._kin: Mapping[Node, Kin] | None = None
         self._is_main = bound is None
-        if self._is_main:
+        if self._is_main and not is_fed:
             for tensor in graph.inputs:
                 self._values[tensor] = self._new_buffer(tensor, "input")
 
@@ -111,7 +120,8 @@ class GraphLowering:
         """Lowers every operator of the graph, in order."""
         registry = ops.registry(self.target.operators)
         starts = {band.first: band for band in bands}
-        done = 0
+        # Before a band that is fed there are only reshapes of the input, which has no place.
+        done = bands[0].first if bands and bands[0].fed is not None else 0
         for index, node in enumerate(self._graph.nodes):
             if index in starts:
                 done = starts[index].end
@@ -359,7 +369,7 @@ class GraphLowering:
     def finish(self, name: str, sha256: str) -> Program:
         """The program, once every operator has been lowered."""
         outputs = [self.operand(tensor) for tensor in self._graph.outputs]
-        inputs = [self._values[tensor] for tensor in self._graph.inputs]
+        inputs = [self._values.get(tensor) for tensor in self._graph.inputs]
         return Program(
             name=name,
             target=self.target,

@@ -19,6 +19,9 @@ from tinyserve.compiler.events import NO_EVENTS, Events
 from tinyserve.compiler.graph.types import DType, Tensor
 
 Optimize = Literal["balanced", "speed", "size", "ram"]
+Feed = Literal["whole", "rows"]
+"""How the application hands the input over: at once, or row by row, so that it is never in memory as a
+whole."""
 BufferKind = Literal["input", "output", "activation", "scratch", "state"]
 Instance = Literal["static", "caller"]
 """Whose the model's context is: one static one, or as many as the caller has."""
@@ -68,7 +71,7 @@ class Target:
     the portable kernels alone.
 
     ``operators``: directories of operators from outside, as ``ops.support.external.checked`` gives them.
-    ``memories``: those of a board that has several.
+    ``memories``: those of a board that has several. ``feed``: how the model gets its input.
     """
 
     features: frozenset[str] = frozenset()
@@ -76,6 +79,7 @@ class Target:
     choices: tuple[Choice, ...] = ()
     operators: tuple[Path, ...] = ()
     memories: Memories = ONE_MEMORY
+    feed: Feed = "whole"
 
     def choice(self, layer: str) -> str | None:
         """The variant that was chosen for a layer by its short name; the last word counts."""
@@ -279,7 +283,8 @@ class RowWindow:
 
     Rows are written one behind the other. Where the next do not fit, those that ``keeper`` (the number of a
     stage, and of its input) still reads are moved to the front first. None: nothing is ever moved.
-    ``given``: the tensor is there before the band begins.
+    ``given``: the tensor is there before the band begins. ``fed``: its rows come one by one from outside,
+    each when no stage can take a step.
     """
 
     height: int
@@ -287,6 +292,7 @@ class RowWindow:
     rows: int
     given: bool
     keeper: tuple[int, int] | None
+    fed: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -336,6 +342,11 @@ class BandCall(KernelCall):
         found = self.args[-1]
         assert isinstance(found, Buffer)
         return found
+
+    @property
+    def fed(self) -> int | None:
+        """The number of the window that is fed by rows from outside, None where there is none."""
+        return next((number for number, window in enumerate(self.windows) if window.fed), None)
 
 
 def every_call(calls: Iterable[KernelCall]) -> Iterator[KernelCall]:
@@ -390,6 +401,24 @@ class Program:
     output_names: list[str] = field(default_factory=list)
     events: Events = NO_EVENTS
     views: dict[Buffer, View] = field(default_factory=dict)
+
+    @property
+    def fed_band(self) -> BandCall | None:
+        """The first call, where it takes the model's input row by row; that input has no buffer then."""
+        first = self.calls[0] if self.calls else None
+        return first if isinstance(first, BandCall) and first.fed is not None else None
+
+    @property
+    def bands_in_steps(self) -> list[BandCall]:
+        """The bands that an inference in steps takes step by step: all but the one that is fed."""
+        fed = self.fed_band
+        return [call for call in self.calls if isinstance(call, BandCall) and call is not fed]
+
+    @property
+    def fed_rows(self) -> RowWindow | None:
+        """The rows of the model's input, where it is fed by rows."""
+        band = self.fed_band
+        return None if band is None or band.fed is None else band.windows[band.fed]
 
     def whole(self, buffer: Buffer) -> Buffer:
         """The buffer that another is a part of; itself where it is none."""

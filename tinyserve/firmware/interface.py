@@ -42,6 +42,7 @@ class ModelInterface:
 
     ``stateful``: an inference depends on those before it. ``events``: how many it may give at most.
     ``by_rows``: layers are computed by rows, so that steps of an inference are more than layers.
+    ``input_rows``: of an input that is fed by rows, 0 where it is handed over as a whole.
     """
 
     name: str
@@ -54,6 +55,7 @@ class ModelInterface:
     stateful: bool = False
     events: int = 0
     by_rows: bool = False
+    input_rows: int = 0
 
     @property
     def input_bytes(self) -> int:
@@ -74,6 +76,7 @@ def interface_of(compiled: Compiled) -> ModelInterface:
         stateful=_is_stateful(compiled),
         events=len(program.events.sources),
         by_rows=any(isinstance(call, BandCall) for call in program.calls),
+        input_rows=program.fed_rows.height if program.fed_rows is not None else 0,
     )
 
 

@@ -34,8 +34,9 @@ class Exchange:
 
 
 def exchange_of(model: ModelInterface, model_id: str) -> Exchange:
-    """What the runner exchanges with a model of that MLPerf Tiny id; nothing special for any other id."""
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
+    """What the runner exchanges with a model of that MLPerf Tiny id; nothing special for any other id,
+    or of an input that is fed by rows, which the runner can't give again for each inference."""
+    if len(model.inputs) != 1 or len(model.outputs) != 1 or model.input_rows:
         return Exchange()
     given, found = model.inputs[0], model.outputs[0]
     if model_id.startswith(_STREAMING) and len(given.shape) > 1 and given.dtype == found.dtype == "int8":

@@ -47,6 +47,8 @@ _COMMON = (
     "model_io.c",
     "model_io.h",
     "port.h",
+    "row_feed.c",
+    "row_feed.h",
     "serial_text.c",
     "serial_text.h",
     "tensor_io.h",

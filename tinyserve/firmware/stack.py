@@ -61,7 +61,9 @@ def worst_case(elf: Path, model_name: str) -> StackReport | None:
     if invoke is None:
         return None
     walk = _Walk(image)
-    depth, path = walk.deepest(invoke.address)
+    feed = image.by_name.get(f"ts_{model_name}_feed")  # of an input that is fed by rows: most runs there
+    begins = [invoke.address, *([feed.address] if feed else [])]
+    depth, path = max(map(walk.deepest, begins), key=lambda found: found[0])
     complete = walk.complete
     reset = image.by_name.get("Reset_Handler")
     total = walk.deepest(reset.address)[0] if reset else depth

@@ -2,9 +2,9 @@
 /* Runs layers row by row, so that the tensors between them need a few rows each.
  *
  * Of the stages whose rows are there, and whose only reader waits for more, the last takes its next step; where there
- * is no such stage, the band is done. Rows of a tensor lie one behind the other in its window. Where the next ones do
- * not fit, those that are still read are moved to the front first. The compiler has run the same steps, so that it
- * knows that no row is overwritten too early. */
+ * is no such stage, the band is done, or waits for the next row of what is fed from outside. Rows of a tensor lie one
+ * behind the other in its window. Where the next ones do not fit, those that are still read are moved to the front
+ * first. The compiler has run the same steps, so that it knows that no row is overwritten too early. */
 #ifndef TS_ROW_BAND_H
 #define TS_ROW_BAND_H
 
@@ -171,15 +171,43 @@ static inline int32_t ts_row_band_next(const ts_row_band *band, uint8_t *const *
     return number;
 }
 
-/* From the first row to the last. */
-static inline void ts_row_band_run(const ts_row_band *band, uint8_t *const *arenas)
+/* All steps whose rows are there. */
+static inline void ts_row_band_go_on(const ts_row_band *band, uint8_t *const *arenas)
 {
     int32_t number = band->stage_count - 1;
 
-    ts_row_band_begin(band, arenas);
     while ((number = ts_row_band_next(band, arenas, number)) >= 0) {
         number = band->stages[number].wake;
     }
+}
+
+/* From the first row to the last. */
+static inline void ts_row_band_run(const ts_row_band *band, uint8_t *const *arenas)
+{
+    ts_row_band_begin(band, arenas);
+    ts_row_band_go_on(band, arenas);
+}
+
+/* Where the next row of a window that is fed from outside is to be written. */
+static inline uint8_t *ts_row_band_place(const ts_row_band *band, uint8_t *const *arenas, int32_t number)
+{
+    const ts_row_band_window *const window = &band->windows[number];
+    ts_row_band_rows *const all = (void *)(arenas[band->notes_arena] + band->notes);
+    ts_row_band_rows *const rows = &all[number];
+
+    if (window->keeper >= 0 && rows->written + 1 - rows->first > window->rows) {
+        ts_row_band_make_place(band, window, rows, (const void *)(all + band->window_count), arenas);
+    }
+    return arenas[window->arena] + window->offset + (uint32_t)(rows->written - rows->first) * window->row_bytes;
+}
+
+/* It was written there: takes all steps that it makes possible. */
+static inline void ts_row_band_feed(const ts_row_band *band, uint8_t *const *arenas, int32_t number)
+{
+    ts_row_band_rows *const all = (void *)(arenas[band->notes_arena] + band->notes);
+
+    all[number].written++;
+    ts_row_band_go_on(band, arenas);
 }
 
 /* One step of it; 0 where there is none left. */

@@ -43,8 +43,8 @@ MOST_BAUD = 1_000_000
 _SAMPLES_A_BIT = 16
 _ROOM = 1.25
 _COMMON = (
-    "config.h", "frame_stream.c", "frame_stream.h", "mlperf.c", "mlperf.h", "port.h", "serial_text.c",
-    "serial_text.h", "tensor_io.h", "wide_counter.h", "protocol.c", "protocol.h",
+    "config.h", "frame_stream.c", "frame_stream.h", "mlperf.c", "mlperf.h", "port.h", "row_feed.h",
+    "serial_text.c", "serial_text.h", "tensor_io.h", "wide_counter.h", "protocol.c", "protocol.h",
 )  # fmt: skip
 _PORTS: dict[Port, tuple[str, ...]] = {
     "cortex_m": ("cortex_m/port.c", "cortex_m/startup.c"),

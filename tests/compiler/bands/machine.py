@@ -28,6 +28,20 @@ class BandMachine:
             if window.given:
                 self.fill(number, 0, window.height)
         self.mark(self.call.notes)
+        fed = self.call.fed
+        if fed is None:
+            self.go_on()
+        while fed is not None and self.written[fed] < self.call.windows[fed].height:
+            self.feed(fed)
+        for number, arg in enumerate(self.call.args[:-1]):
+            window = self.call.windows[number]
+            assert isinstance(arg, Buffer)
+            if window.keeper is None and not window.given:
+                assert self.written[number] == window.height
+                self.expect(number, 0, window.height)
+        self.check_kept()
+
+    def go_on(self) -> None:
         number = len(self.call.stages) - 1
         while number >= 0:
             if self.is_ready(self.call.stages[number], self.steps[number]):
@@ -36,13 +50,16 @@ class BandMachine:
                 number = self.call.stages[number].wake
             else:
                 number -= 1
-        for number, arg in enumerate(self.call.args[:-1]):
-            window = self.call.windows[number]
-            assert isinstance(arg, Buffer)
-            if window.keeper is None and not window.given:
-                assert self.written[number] == window.height
-                self.expect(number, 0, window.height)
+
+    def feed(self, number: int) -> None:
+        """A row from outside."""
+        window, row = self.call.windows[number], self.written[number]
+        if window.keeper is not None and row + 1 - self.first[number] > window.rows:
+            self.move(number)
+        self.fill(number, row, row + 1)
+        self.written[number] += 1
         self.check_kept()
+        self.go_on()
 
     def is_ready(self, stage: RowStage, step: int) -> bool:
         if step == stage.steps:

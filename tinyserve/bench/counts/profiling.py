@@ -65,7 +65,7 @@ def run(bundle: Bundle, firmware: Firmware, emulator: str, optimize: str, progre
         for index, array in enumerate(samples.inputs):
             client.load(array[0].tobytes(), index)
         (total,) = client.infer(1, 1)
-        functions, note = _functions(device)
+        functions, note = _functions(device, emulator if compiled.program.fed_rows is not None else "")
         ticks = client.profile()
         unit = device.tick_unit or client.identify().tick_unit
         counts = device.layer_counts(_layer_functions(compiled, [layer.name for layer in ticks]))
@@ -91,8 +91,11 @@ def _layer_functions(compiled: Compiled, names: Sequence[str]) -> list[str]:
     return [own[shared.function(call)] for call in calls]
 
 
-def _functions(device: Device) -> tuple[list[FunctionCount], str]:
-    """The functions of the last inference, or none and the reason."""
+def _functions(device: Device, feeding: str) -> tuple[list[FunctionCount], str]:
+    """The functions of the last inference, or none and the reason. ``feeding``: the emulator, where the input
+    is fed by rows."""
+    if feeding not in ("", "unicorn"):
+        return [], f"{feeding} counts the functions of one call, and an input that is fed by rows takes many"
     try:
         counts = demangled(device.function_counts())
     except ToolError as error:

@@ -78,14 +78,15 @@ class Comparison:
         return [change for change in self.changes if change.regressed]
 
 
-Cell = tuple[str, str, str, bool, str, str]
+Cell = tuple[str, str, str, bool, str, str, str]
 
 
 def cell(result: BenchResult) -> Cell:
-    """What makes results comparable: model, board, device (a twin at a port is no board), engine and
-    optimization."""
+    """What makes results comparable: model, board, device (a twin at a port is no board), engine,
+    optimization, and how the input is handed over."""
     setup = result.setup
-    return result.model.name, setup.board, setup.device, setup.emulated, setup.engine, setup.optimize
+    how = (setup.engine, setup.optimize, setup.feed)
+    return result.model.name, setup.board, setup.device, setup.emulated, *how
 
 
 def compare(
@@ -175,6 +176,7 @@ def _differences(before: BenchResult, after: BenchResult) -> list[str]:
         ("device", _device(old), _device(new)),
         ("engine", old.engine, new.engine),
         ("optimize", old.optimize, new.optimize),
+        ("feed", old.feed, new.feed),
         ("toolchain", old.toolchain, new.toolchain),
         ("flags", " ".join(old.flags), " ".join(new.flags)),
         ("tinyserve", old.tinyserve, new.tinyserve),

@@ -118,6 +118,7 @@ def _cache_path(cell: Cell, made: Bundle, board: Board, emulator: str | None) ->
         f"{cell.scenario} {cell.latency_bound_ms} {cell.output} {cell.wanted}",
         hashlib.sha256(msgspec.json.encode(made.manifest)).hexdigest(),
         f"{cell.build.optimize} {cell.build.engine} {cell.build.toolchain} {cell.build.choices}",
+        cell.build.feed,
         workflow.digest([cell.dataset]) if cell.dataset else "",
         workflow.digest([path / MODEL_FILE]) if (path := _baseline(cell)) is not None else "",
         toolchain_for(board.core, cell.build.toolchain).identity,

@@ -67,6 +67,8 @@ def command(
 
     chosen = boards.load(board)
     if slots is not None:
+        if making.feed != "whole":
+            raise UsageError("--feed rows: models in slots take whole inputs", "leave one of the two out")
         from tinyserve.cli.field.build_slots import build_slots
 
         build_slots(

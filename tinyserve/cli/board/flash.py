@@ -14,7 +14,7 @@ from tinyserve.cli.console import echo
 from tinyserve.cli.options import PATH, SOURCE_HELP, Converting
 
 if TYPE_CHECKING:
-    from tinyserve.compiler.program import Optimize
+    from tinyserve.compiler.program import Feed, Optimize
 
 
 @click.command(name="flash", epilog=SOURCE_HELP)
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     help="MLPerf Tiny's energy mode: time stamps are edges of this pin, the line runs at 9600 baud.",
 )  # fmt: skip
 @options.optimize
+@options.feed
 @options.engine
 @options.conversion
 def command(
@@ -50,6 +51,7 @@ def command(
     output: Path | None,
     energy_pin: int | None,
     optimize: Optimize,
+    feed: Feed,
     engine: str,
     tflm: str,
     converting: Converting,
@@ -77,7 +79,7 @@ def command(
             deploy.require(chosen, port, report)
         made = workflow.to_bundle(source, converting.conversion(engine), report)
         compiled = workflow.to_compiled(
-            made, chosen, workflow.Build(optimize, engine, operators=converting.operators), report
+            made, chosen, workflow.Build(optimize, engine, operators=converting.operators, feed=feed), report
         )
         identity = made.manifest.mlperf_id or made.manifest.name
         directory = output or workflow.inside(made, f"{chosen.id}-platformio")

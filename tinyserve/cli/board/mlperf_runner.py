@@ -64,6 +64,11 @@ def command(
     from tinyserve.devices.runner import Runner
     from tinyserve.errors import UsageError
 
+    if making.feed != "whole":
+        raise UsageError(
+            "--feed rows: MLPerf Tiny's runner sends an input once and infers it many times",
+            "leave --feed rows out; `tinyserve bench --feed rows` measures it",
+        )
     runner = Runner(directory, arguments, python)
     runner.check()
     chosen = boards.load(board)

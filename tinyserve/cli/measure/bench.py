@@ -15,7 +15,7 @@ from tinyserve.cli.options import PATH, SOURCE_HELP, Converting
 if TYPE_CHECKING:
     from tinyserve.bench.matrix.cell import Cell
     from tinyserve.bench.result import BenchReport, Scenario
-    from tinyserve.compiler.program import Optimize
+    from tinyserve.compiler.program import Feed, Optimize
     from tinyserve.firmware.toolchain import Name as ToolchainName
     from tinyserve.quality.gates import Gates
     from tinyserve.quality.tasks import Wanted
@@ -72,6 +72,7 @@ if TYPE_CHECKING:
 @options.task
 @options.gates
 @options.optimizes
+@options.feed
 @options.engines
 @options.choices
 @options.toolchain
@@ -101,6 +102,7 @@ def command(
     scenario: Scenario,
     latency_bound_ms: float | None,
     optimize: tuple[Optimize, ...],
+    feed: Feed,
     variants: tuple[str, ...],
     tuned: Path | None,
     engines: tuple[str, ...],
@@ -144,6 +146,7 @@ def command(
                 emulate=emulate,
                 operators=converting.operators,
                 tflm=tflm,
+                feed=feed,
             ),
             runs=runs,
             warmup=warmup,

@@ -16,7 +16,7 @@ from tinyserve.words import counted
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from tinyserve.compiler.program import Instance, Optimize, Target
+    from tinyserve.compiler.program import Feed, Instance, Optimize, Target
 
 
 @click.command(name="compile", epilog=SOURCE_HELP)
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 )
 @options.interface
 @options.optimize
+@options.feed
 @options.choices
 @options.conversion
 def command(
@@ -61,6 +62,7 @@ def command(
     instance: Instance,
     labels: Path | None,
     optimize: Optimize,
+    feed: Feed,
     variants: tuple[str, ...],
     tuned: Path | None,
     converting: Converting,
@@ -88,7 +90,7 @@ def command(
         called = names or _names([title for _, title, _ in found])
         report("compiling")
         choices = options.chosen_variants(variants, tuned, found[0][0])
-        target = workflow.product_target(chosen, optimize, choices, converting.operators)
+        target = workflow.product_target(chosen, optimize, choices, converting.operators, feed)
         if share_arena:
             together = _together(
                 models=found, names=called, keep=keep, target=target, instance=instance, output=output

@@ -15,7 +15,7 @@ from tinyserve.cli.options import PATH, SOURCE_HELP, Converting
 from tinyserve.words import counted
 
 if TYPE_CHECKING:
-    from tinyserve.compiler.program import Instance, Optimize
+    from tinyserve.compiler.program import Feed, Instance, Optimize
     from tinyserve.progress import Progress
     from tinyserve.workflow import Conversion
 
@@ -53,6 +53,7 @@ LIBRARIES = (
 )
 @options.interface
 @options.optimize
+@options.feed
 @options.conversion
 def command(
     *,
@@ -67,6 +68,7 @@ def command(
     instance: Instance,
     labels: Path | None,
     optimize: Optimize,
+    feed: Feed,
     converting: Converting,
 ) -> None:
     """Write the model as a library (--kind) or its bench firmware (--as) for another build system.
@@ -92,13 +94,14 @@ def command(
         if library is not None:
             files = _library(
                 source=source, kind=library, name=name, release=release, board=board, output=output,
-                optimize=optimize, instance=instance, labels=labels, conversion=conversion, report=report,
+                optimize=optimize, feed=feed, instance=instance, labels=labels, conversion=conversion,
+                report=report,
             )  # fmt: skip
         else:
             assert kind is not None
             _refuse_for_firmware(name is not None, instance != "static", labels is not None)
             files = _project(
-                source=source, kind=kind, board=board, output=output, optimize=optimize,
+                source=source, kind=kind, board=board, output=output, optimize=optimize, feed=feed,
                 conversion=conversion, report=report,
             )  # fmt: skip
     echo(f"{output}: {counted(len(files), 'file')}; how to build them: {output / 'README.md'}")
@@ -124,6 +127,7 @@ def _library(
     board: str | None,
     output: Path,
     optimize: Optimize,
+    feed: Feed,
     instance: Instance,
     labels: Path | None,
     conversion: Conversion,
@@ -138,7 +142,7 @@ def _library(
     report("writing the library")
     library = Library(
         name or workflow.library_name(title), data, title, release, chosen, optimize, given or known,
-        conversion.operators, instance,
+        conversion.operators, instance, feed=feed,
     )  # fmt: skip
     if labels:
         options.check_labels(library.compiled.program, labels, given)
@@ -152,6 +156,7 @@ def _project(
     board: str | None,
     output: Path,
     optimize: Optimize,
+    feed: Feed,
     conversion: Conversion,
     report: Progress,
 ) -> list[Path]:
@@ -164,7 +169,10 @@ def _project(
     chosen = boards.load(board or "host")
     made = workflow.to_bundle(source, conversion, report)
     compiled = workflow.to_compiled(
-        made, chosen, workflow.Build(optimize, operators=conversion.operators, is_exported=True), report
+        made,
+        chosen,
+        workflow.Build(optimize, operators=conversion.operators, is_exported=True, feed=feed),
+        report,
     )
     identity = made.manifest.mlperf_id or made.manifest.name
     report("writing the project")

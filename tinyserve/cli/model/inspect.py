@@ -16,7 +16,7 @@ from tinyserve.cli.options import PATH, SOURCE_HELP, Converting
 
 if TYPE_CHECKING:
     from tinyserve.boards.types import Board
-    from tinyserve.compiler.program import Optimize
+    from tinyserve.compiler.program import Feed, Optimize
     from tinyserve.convert.settings import Options
     from tinyserve.pipeline.make import Description
     from tinyserve.progress import Progress
@@ -57,6 +57,7 @@ DEFAULT_BOARD = "cortex-m4"
     help="Draw the arena over time, of a pipeline its nodes (.png, .svg or .pdf).",
 )
 @options.optimize
+@options.feed
 @options.conversion
 def command(
     *,
@@ -67,6 +68,7 @@ def command(
     steps: bool,
     picture: Path | None,
     optimize: Optimize,
+    feed: Feed,
     converting: Converting,
 ) -> None:
     """Show layers, shapes, MACs, what each pass did, the arena, flash, and the boards it fits.
@@ -77,22 +79,25 @@ def command(
     from tinyserve.cli.console import stdout
     from tinyserve.cli.progress import progress
     from tinyserve.compiler.compile import compile_model
+    from tinyserve.errors import UsageError
     from tinyserve.report.text import inspection
 
     chosen = boards.load(board) if board else None
     conversion = converting.conversion()
     if fits:
+        if feed != "whole":
+            raise UsageError("--fits estimates models with whole inputs", "leave --feed rows out")
         _forecast(source, [chosen] if chosen else boards.all_boards(), optimize, converting.settings())
         return
     if steps:
-        _steps(source, chosen, optimize, conversion)
+        _steps(source, chosen, optimize, feed, conversion)
         return
     with progress() as report:
         data, name = workflow.model_bytes(source, conversion, report)
         nodes = _nodes(source, conversion, report)
         report("compiling")
         sizing = workflow.Sizing(
-            name, lambda target: compile_model(data, target), optimize, converting.operators
+            name, lambda target: compile_model(data, target), optimize, converting.operators, feed
         )
         compiled = sizing.compiled(chosen)
         needs = None if stage or picture else _needs(sizing, chosen, report)
@@ -146,7 +151,7 @@ def _forecast(source: Path, chosen: Sequence[Board], optimize: Optimize, convers
     stdout().print(forecast_view(source.name, found, chosen))
 
 
-def _steps(source: Path, board: Board | None, optimize: Optimize, conversion: Conversion) -> None:
+def _steps(source: Path, board: Board | None, optimize: Optimize, feed: Feed, conversion: Conversion) -> None:
     from tinyserve import workflow
     from tinyserve.bench.counts import profiling
     from tinyserve.bench.counts.steps import BUDGETS, BUDGETS_BY_ROWS, single_steps, worst_steps
@@ -158,7 +163,9 @@ def _steps(source: Path, board: Board | None, optimize: Optimize, conversion: Co
     if board is None:
         raise UsageError("--steps counts on a board", "add --board (see `tinyserve boards`)")
     kind = workflow.choose_emulator(board, True, None, None) or ""
-    build = workflow.Build(optimize, emulate=workflow.is_twin(board), operators=conversion.operators)
+    build = workflow.Build(
+        optimize, emulate=workflow.is_twin(board), operators=conversion.operators, feed=feed
+    )
     with progress() as report:
         made = workflow.to_bundle(source, conversion, report)
         compiled = workflow.to_compiled(made, board, build, report)

@@ -56,7 +56,7 @@ def band_call(
     band: Band, nodes: Sequence[Node], kept: Collection[Tensor], registry: Registry, lowering: BandLowering
 ) -> BandCall:
     """The call that runs ``nodes`` by rows. ``kept``: tensors that are needed after it."""
-    shape = shape_of(nodes, band.rows, kept, registry)
+    shape = shape_of(nodes, band.rows, kept, registry, band.fed)
     schedule = shape.simulate()
     buffers = [_buffer(shape, schedule, number, lowering) for number in range(len(shape.tensors))]
     stages, scratch, running = [], [], []
@@ -87,7 +87,7 @@ def band_call(
         variant="rows",
         reason=f"{counted(len(stages), 'layer')}, {counted(len(schedule.events), 'step')}",
         windows=tuple(
-            RowWindow(window.height, window.row_bytes, window.places, window.given, keeper)
+            RowWindow(window.height, window.row_bytes, window.places, window.given, keeper, window.fed)
             for window, keeper in zip(schedule.windows, schedule.keepers, strict=True)
         ),
         stages=tuple(stages),

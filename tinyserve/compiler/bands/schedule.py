@@ -3,7 +3,8 @@
 
 The driver in ``kernels/row_band.h`` follows the same rule at run time: of the stages whose rows are there,
 and whose only reader waits for more, the last takes its next step. So all that the compiler says of a band's
-memory follows from this simulation.
+memory follows from this simulation. Where the model's input is fed by rows, the next of them comes when no
+stage can take a step.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ NOWHERE = 1 << 29
 @dataclass(frozen=True)
 class Window:
     """A tensor's rows. ``given``: whole before the band begins. ``kept``: needed whole when it ends.
-    ``places``: how many rows it has, 0 for as few as will do. ``alignment``: of each step's first byte."""
+    ``places``: how many rows it has, 0 for as few as will do. ``alignment``: of each step's first byte.
+    ``fed``: its rows come one by one from outside."""
 
     height: int
     row_bytes: int
@@ -32,6 +34,7 @@ class Window:
     kept: bool = False
     places: int = 0
     alignment: int = 4
+    fed: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,11 +54,16 @@ class Stage:
 
 @dataclass(frozen=True)
 class Event:
-    """A step of a stage. Before it, ``moved`` rows of the output's window are moved to the front."""
+    """A step of a stage, or a row that is fed (``stage`` is OUTSIDE then). Before it, ``moved`` rows of the
+    output's window are moved to the front."""
 
     stage: int
     step: int
     moved: int
+
+
+OUTSIDE = -1
+"""Instead of a stage: who feeds rows."""
 
 
 class ImpossibleError(Exception):
@@ -169,6 +177,18 @@ class _Run:
             self._refresh(window)
 
     def go(self) -> None:
+        fed = next((window for window, spec in enumerate(self.windows) if spec.fed), None)
+        if fed is None:
+            self._steps()
+        while fed is not None and self.produced[fed] < self.windows[fed].height:
+            self._take_row(fed)
+            self._steps()
+        for window, spec in enumerate(self.windows):
+            if spec.kept and self.produced[window] < spec.height:
+                raise ImpossibleError("a layer waits for rows that nothing makes")
+
+    def _steps(self) -> None:
+        """All steps that the rows that are there make possible."""
         number = len(self.stages) - 1
         while number >= 0:
             if self._ready(number):
@@ -176,9 +196,6 @@ class _Run:
                 number = self.wakes[number]
             else:
                 number -= 1
-        for window, spec in enumerate(self.windows):
-            if spec.kept and self.produced[window] < spec.height:
-                raise ImpossibleError("a layer waits for rows that nothing makes")
 
     def _ready(self, number: int) -> bool:
         stage = self.stages[number]
@@ -212,7 +229,15 @@ class _Run:
         return height if step == stage.steps else taken.span(step, height)[0]
 
     def _take_step(self, number: int) -> None:
-        stage, step = self.stages[number], self.step[number]
+        self._make_rows(self.stages[number], number, self.step[number])
+
+    def _take_row(self, window: int) -> None:
+        """The next row from outside."""
+        height = self.windows[window].height
+        self._make_rows(Stage((), window, 1, height), OUTSIDE, self.produced[window])
+
+    def _make_rows(self, stage: Stage, number: int, step: int) -> None:
+        """Rows of a stage's output, by a step of the stage of this number."""
         window = stage.output
         spec = self.windows[window]
         count = stage.made(step, spec.height - self.produced[window])
@@ -222,8 +247,9 @@ class _Run:
         if not spec.kept and count:
             self.most[window] = max(self.most[window], end - min(first, self._first_kept(window)))
         self.produced[window] = end
-        self._note(number, step, first, moved)
-        self.step[number] += 1
+        self._note(stage, number, step, first, moved)
+        if number != OUTSIDE:
+            self.step[number] += 1
         for touched in {window, *(taken.window for taken in stage.inputs)}:
             self._refresh(touched)
         self._snapshot()
@@ -248,9 +274,8 @@ class _Run:
         self.moved_bytes += moved * spec.row_bytes
         return moved
 
-    def _note(self, number: int, step: int, first: int, moved: int) -> None:
+    def _note(self, stage: Stage, number: int, step: int, first: int, moved: int) -> None:
         """The step: its new rows are there, and what it reads is not given up yet."""
-        stage = self.stages[number]
         self.events.append(Event(number, step, moved))
         self.written.append((first - self.start[stage.output]) * self.windows[stage.output].row_bytes)
         reads = []
@@ -265,7 +290,7 @@ class _Run:
             )
             for at, window in touched:
                 spec = self.windows[window]
-                if at % spec.alignment:
+                if number != OUTSIDE and at % spec.alignment:
                     raise ImpossibleError(f"rows of {spec.row_bytes} bytes do not stay aligned")
         output = self.windows[stage.output]
         low = (min(first, self._first_kept(stage.output)) - self.start[stage.output]) * output.row_bytes

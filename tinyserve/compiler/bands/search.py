@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tinyserve.compiler.bands.build import kinds_of
+from tinyserve.compiler.bands.feed import FedInput
 from tinyserve.compiler.bands.schedule import ImpossibleError
 from tinyserve.compiler.bands.stages import (
     Band,
@@ -58,6 +59,8 @@ _SMALL = 0.1
 less passes on."""
 _HARDLY = 0.03
 """Of a layer's instructions: what it may take more with fewer rows per step."""
+_NEVER = 1 << 62
+"""Bytes of a layer that can't be alone."""
 _PER_MAC, _PER_OUTPUT = 12.0, 60.0
 """Estimated instructions of portable kernels."""
 
@@ -84,13 +87,17 @@ class Selection:
 @dataclass(eq=False)
 class Search:
     """The search over one graph. ``plain`` is its program without bands, ``costs`` the estimated instructions
-    of an operator by kernel variant, ``rates`` those of what is around kernels."""
+    of an operator by kernel variant, ``rates`` those of what is around kernels. ``fed``: the input, where it
+    is fed by rows; then every selection has a band that takes it."""
 
     graph: Graph
     plain: Program
     registry: Registry
     costs: Costs
     rates: Rates = Rates()
+    fed: FedInput | None = None
+    refusal: str = ""
+    """Why the band of an input that is fed, or one of them, can't be."""
     _wholes: dict[int, float | None] = field(default_factory=dict)
     _known: dict[tuple[int, int], float] = field(default_factory=dict)
 
@@ -104,6 +111,8 @@ class Search:
         alone = self._alone()
         runs = self._runs(alone, most)
         limits = sorted({run.nbytes for run in runs} | set(alone), reverse=True)
+        if self.fed is not None:
+            alone[self.fed.first] = _NEVER
         found: list[Selection] = []
         for limit in limits:
             best = _cheapest(limit, alone, runs)
@@ -173,14 +182,21 @@ class Search:
         """Every band between two cuts that is possible, for each number of rows per step."""
         largest = max(alone, default=0)
         busy = [index for index, need in enumerate(alone) if need >= _SMALL * largest]
-        fit = [not refusal(node, self.registry(node), self.plain.target) for node in self.nodes]
+        begin = 0 if self.fed is None else self.fed.first
+        fit = [
+            index >= begin and not refusal(node, self.registry(node), self.plain.target)
+            for index, node in enumerate(self.nodes)
+        ]
         crossing = self._crossing()
         found: list[Run] = []
         for start, end in _stretches(fit):
             cuts = _cuts(crossing, start, end, busy)
+            if self.fed is not None and start == self.fed.first:
+                cuts = sorted({start, start + 1, *cuts})
             for i, first in enumerate(cuts):
                 for last in cuts[i + 1 :]:
-                    if last - first > 1 and any(first <= index < last for index in busy):
+                    is_fed = self.fed is not None and first == self.fed.first
+                    if is_fed or (last - first > 1 and any(first <= index < last for index in busy)):
                         found += self._weighed(first, last, most)
                     if crossing[last] < _SMALL * largest:
                         break
@@ -190,12 +206,16 @@ class Search:
         found: list[Run] = []
         seen = set()
         thrifty = [self._thrifty(index) for index in range(first, last)]
+        fed = self.fed.tensor if self.fed is not None and self.fed.first == first else None
         for rows, most_rows, least in itertools.product(ROWS, (1, 4), (None, thrifty)):
-            band = Band(first, self.rows_per_step(first, last, rows, max(rows, most_rows), least))
+            band = Band(first, self.rows_per_step(first, last, rows, max(rows, most_rows), least), fed)
             if band.rows not in seen:
                 seen.add(band.rows)
-                with contextlib.suppress(ImpossibleError):
+                try:
                     found += self.weigh(band, most)
+                except ImpossibleError as error:
+                    if fed is not None:
+                        self.refusal = str(error)
         return found
 
     def _thrifty(self, index: int) -> int:
@@ -255,7 +275,7 @@ class Search:
         if extra > most:
             return []
         kept = needed_after(band, self.graph, self.plain.values)
-        shape = shape_of(nodes, band.rows, kept, self.registry)
+        shape = shape_of(nodes, band.rows, kept, self.registry, band.fed)
         schedule = shape.simulate()
         extra += _MOVED_BYTE * schedule.moved_bytes
         return [Run(band, schedule.load + self._beside(band, shape), extra)]

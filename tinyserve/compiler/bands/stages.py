@@ -36,10 +36,12 @@ _MOST_ROWS = 1 << 14
 @dataclass(frozen=True)
 class Band:
     """Layers ``first`` and on of the main graph, one for each of ``rows``: how many rows a step makes, or
-    takes in where it gathers them."""
+    takes in where it gathers them. ``fed``: the model's input, where it comes row by row from outside (a
+    reshaped one has rows)."""
 
     first: int
     rows: tuple[int, ...]
+    fed: Tensor | None = None
 
     @property
     def end(self) -> int:
@@ -105,10 +107,16 @@ def needed_after(band: Band, graph: Graph, values: Mapping[Tensor, Operand]) -> 
 
 
 def shape_of(
-    nodes: Sequence[Node], rows: Sequence[int], kept: Collection[Tensor], registry: Registry
+    nodes: Sequence[Node],
+    rows: Sequence[int],
+    kept: Collection[Tensor],
+    registry: Registry,
+    fed: Tensor | None = None,
 ) -> Shape:
     """The band of these layers, none of which ``refusal`` speaks against. ``kept``: the tensors that are
     needed after it. Raises ImpossibleError where the rows do not go together."""
+    if fed is not None and fed in kept:
+        raise ImpossibleError("the input that is fed by rows is needed again later")
     numbers: dict[Tensor, int] = {}
     windows: list[Window] = []
     made = {node.output for node in nodes}
@@ -124,7 +132,15 @@ def shape_of(
                 numbers[tensor] = len(windows)
                 in_one = rule.gathers and tensor is node.output
                 gathered |= {tensor} if in_one else set()
-                windows.append(_window(tensor, given=tensor not in made, kept=tensor in kept, in_one=in_one))
+                windows.append(
+                    Window(
+                        *_rows(tensor, in_one=in_one),
+                        given=tensor not in made and tensor is not fed,
+                        kept=tensor in kept,
+                        alignment=max(4, tensor.dtype.itemsize),
+                        fed=tensor is fed,
+                    )
+                )
         taken = tuple(
             _taken(rule, count, numbers[tensor]) for tensor in takes_rows(node) if tensor is not None
         )
@@ -136,9 +152,9 @@ def shape_of(
     return Shape(tuple(numbers), tuple(windows), tuple(stages), tuple(slabs))
 
 
-def _window(tensor: Tensor, *, given: bool, kept: bool, in_one: bool) -> Window:
-    rows, size = (1, tensor.nbytes) if in_one else (height(tensor), row_bytes(tensor))
-    return Window(rows, size, given, kept, alignment=max(4, tensor.dtype.itemsize))
+def _rows(tensor: Tensor, *, in_one: bool) -> tuple[int, int]:
+    """How many rows of how many bytes: one where it is there as a whole."""
+    return (1, tensor.nbytes) if in_one else (height(tensor), row_bytes(tensor))
 
 
 def _taken(rule: RowRule, rows: int, window: int) -> RowsTaken:

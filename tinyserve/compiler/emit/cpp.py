@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from tinyserve.compiler.emit.form import Form
 from tinyserve.compiler.graph.types import Tensor
-from tinyserve.compiler.program import Program
+from tinyserve.compiler.program import Program, RowWindow
 
 _SPAN = """
 #ifndef TINYSERVE_SPAN_HPP
@@ -37,7 +37,21 @@ private:
 
 
 _MEMBERS = frozenset(
-    {"input", "output", "invoke", "step", "reset", "ready", "context", "arena_bytes", "arena_alignment"}
+    {
+        "input",
+        "output",
+        "feed",
+        "row",
+        "rows_left",
+        "drop_rows",
+        "invoke",
+        "step",
+        "reset",
+        "ready",
+        "context",
+        "arena_bytes",
+        "arena_alignment",
+    }
 ) | {"on_event"}
 _TAKEN = _MEMBERS | {"span", "tinyserve", "linux", "unix"}
 _NUMBERED = re.compile(r"(input|output)_\d+")
@@ -60,12 +74,21 @@ def wrapper(program: Program, form: Form, prefix: str, macro: str) -> Iterator[s
     yield from _construction(class_name(name), prefix, bool(own))
     yield f"  static constexpr std::size_t arena_bytes() noexcept {{ return {macro}ARENA_BYTES; }}"
     yield f"  static constexpr std::size_t arena_alignment() noexcept {{ return {macro}ARENA_ALIGNMENT; }}"
-    yield from _views(program.input_tensors, "input", f"{prefix}input({first}", "")
-    yield "  /* Runs the model once. Whether it could. */"
+    if program.fed_rows is not None:
+        yield from _feed(program.input_tensors[0], program.fed_rows, prefix, own, first)
+        yield "  /* Completes the inference after the last row. False if rows are missing. */"
+    else:
+        yield from _views(program.input_tensors, "input", f"{prefix}input({first}", "")
+        yield "  /* Runs the model once. Whether it could. */"
     yield f"  bool invoke() noexcept {{ return {prefix}invoke({own}) == 0; }}"
     yield f"#ifndef {macro}NO_STEP"
-    yield "  /* Runs at most that many layers. Whether the inference is done. */"
-    yield f"  bool step(std::uint32_t layers) noexcept {{ return {prefix}step({first}layers) != 0; }}"
+    if program.fed_rows is not None:
+        yield "  /* Runs at most that many layers. 1: the inference is done; 0: more to do; negative:"
+        yield "     rows are missing. */"
+        yield f"  int step(std::uint32_t layers) noexcept {{ return {prefix}step({first}layers); }}"
+    else:
+        yield "  /* Runs at most that many layers. Whether the inference is done. */"
+        yield f"  bool step(std::uint32_t layers) noexcept {{ return {prefix}step({first}layers) != 0; }}"
     yield "#endif"
     yield from _views(program.output_tensors, "output", f"{prefix}output({first}", "const ")
     yield "  /* What the model remembers between inferences, back to its initial values. */"
@@ -96,6 +119,21 @@ def _construction(name: str, prefix: str, caller: bool) -> Iterator[str]:
         yield f"  {name}() noexcept {{ {prefix}init(); }}"
     yield f"  {name}(const {name} &) = delete;"
     yield f"  {name} &operator=(const {name} &) = delete;"
+
+
+def _feed(tensor: Tensor, rows: RowWindow, prefix: str, own: str, first: str) -> Iterator[str]:
+    """The functions that take the input row by row."""
+    kind, count = tensor.dtype.c_type, rows.row_bytes // tensor.dtype.itemsize
+    yield f"  /* The next rows of the input, of {count} values each. False if fewer are missing. */"
+    yield f"  bool feed(const {kind} *rows, std::uint32_t count) noexcept {{"
+    yield from (f"    return {prefix}feed({first}rows, count) == 0;", "  }")
+    yield "  /* Where to write the next row in place, for feed(row().data(), 1). Empty if none is missing. */"
+    yield f"  span<{kind}> row() noexcept {{"
+    yield f"    {kind} *const place = static_cast<{kind} *>({prefix}row({own}));"
+    yield f"    return span<{kind}>(place, place != nullptr ? {count} : 0);"
+    yield "  }"
+    yield f"  std::uint32_t rows_left() noexcept {{ return {prefix}rows_left({own}); }}"
+    yield f"  void drop_rows() noexcept {{ {prefix}drop_rows({own}); }}"
 
 
 def _views(tensors: list[Tensor], what: str, call: str, const: str) -> Iterator[str]:

@@ -26,6 +26,7 @@ from tinyserve.compiler.emit.calls import control_call, kernel_call, place, shar
 from tinyserve.compiler.emit.cpp import wrapper
 from tinyserve.compiler.emit.ctext import array_lines, number, shape_text
 from tinyserve.compiler.emit.events import EventsText
+from tinyserve.compiler.emit.feed import FeedText
 from tinyserve.compiler.emit.form import form
 from tinyserve.compiler.emit.interface import InterfaceText
 from tinyserve.compiler.emit.kernel_files import KERNEL_DIRECTORY, collect
@@ -100,11 +101,7 @@ class _Emitter:
             if isinstance(call, BandCall)
             for stage in call.stages
         }
-        self.by_rows = {
-            call: names.take(f"{self.names[call]}_some_rows")
-            for call in program.calls
-            if isinstance(call, BandCall)
-        }
+        self.by_rows = {call: names.take(f"{self.names[call]}_some_rows") for call in program.bands_in_steps}
         self.sharing = sharing(program, plan)
         self.kernels = {
             call: names.take(f"{self.names[call]}_kernel")
@@ -114,10 +111,12 @@ class _Emitter:
         self.blocks = {block: names.take(f"run_{block.name}") for block in blocks}
         others = [name for name in (self.shared.models if self.shared else ()) if name != program.name]
         self.events = EventsText(program, self.form, self.prefix, self.macro, self.argument)
+        self.feed = FeedText(program, self.form, self.prefix, self.macro, self.names, self.arenas)
         self.places = arena_places(program, plan, self.form.arena)
         self.interface = InterfaceText(
             program, self.form, self.prefix, self.macro, self.alignment, ", ".join(others),
             self.names, self.argument, self.places.__getitem__, self.events, self.by_rows, self.sharing,
+            self.feed,
         )  # fmt: skip
 
     def sources(self) -> Sources:
@@ -187,6 +186,7 @@ class _Emitter:
         yield f"#define {self.macro}LAYER_COUNT {len(self.program.calls)}"
         yield from self.port_macros("INPUT", self.program.input_tensors)
         yield from self.port_macros("OUTPUT", self.program.output_tensors)
+        yield from self.feed.macros()
         yield from self.events.macros()
         yield from ("", "#ifdef __cplusplus", 'extern "C" {', "#endif", "")
         yield from self.interface.declarations()
@@ -332,27 +332,18 @@ class _Emitter:
             for block in call.blocks:
                 yield from self.block(block, call.region)
         if isinstance(call, BandCall):
-            for stage in call.stages:
-                yield from stage_function(stage, self.stages[stage], self, self.plan.part)
-            yield from band_tables(call, self.names[call], self.stages, self.plan.part)
+            yield from self.band(call)
+            return
         if call in self.sharing.same:
             yield from ("", f"/* {self.names[call]} is {self.names[self.sharing.same[call]]} once more. */")
             return
         if call in self.kernels:
             yield from ("", "/* What several layers do, each with its own values. */")
             yield from shared_kernel(call, self.kernels[call], self)
-        yield from ("", *call.code)
-        yield f"/* {_comment(call.op + (': ' + call.comment if call.comment else ''))}{_work(call)} */"
-        yield f"TS_LAYER {self.names[call]}({self.form.layer_parameter}) {{"
+        yield from ("", *call.code, *self.head(call))
         if isinstance(call, ControlCall):
             blocks = [[f"{self.blocks[one]}({self.form.layer_argument});"] for one in call.blocks]
             yield from (*control_call(call, blocks, self), "}")
-            return
-        if isinstance(call, BandCall):
-            yield self.arenas()
-            yield from (f"  ts_row_band_run(&{self.names[call]}_band, arenas);", "}")
-            if call in self.by_rows:
-                yield from self.interface.stepped(*self.rows_of(call))
             return
         if self.form.layer_argument and not any(
             isinstance(one, Buffer) for one in [*call.args, *call.fields.values()]
@@ -362,6 +353,27 @@ class _Emitter:
             yield from (shared_call(call, self.kernels[self.sharing.kernels[call]], self), "}")
             return
         yield from (*kernel_call(call, self), "}")
+
+    def head(self, call: KernelCall) -> Iterator[str]:
+        """What a layer's function begins with."""
+        yield f"/* {_comment(call.op + (': ' + call.comment if call.comment else ''))}{_work(call)} */"
+        yield f"TS_LAYER {self.names[call]}({self.form.layer_parameter}) {{"
+
+    def band(self, call: BandCall) -> Iterator[str]:
+        """Layers by rows: a function for the steps of each, the tables, and what runs them."""
+        for stage in call.stages:
+            yield from stage_function(stage, self.stages[stage], self, self.plan.part)
+        yield from band_tables(call, self.names[call], self.stages, self.plan.part)
+        if call is self.program.fed_band:
+            yield from ("", self.interface.one_by_one, *self.head(call))
+            yield "  /* Its steps are taken when rows are fed: none is left. */"
+            yield from ([f"  (void){self.form.layer_argument};"] if self.form.layer_argument else [])
+            yield from ("}", "#endif")
+            return
+        yield from ("", *self.head(call), self.arenas())
+        yield from (f"  ts_row_band_run(&{self.names[call]}_band, arenas);", "}")
+        if call in self.by_rows:
+            yield from self.interface.stepped(*self.rows_of(call))
 
     def rows_of(self, call: BandCall) -> Iterator[str]:
         """A band one step at a time, for inferences in steps."""

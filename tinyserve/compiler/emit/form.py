@@ -12,7 +12,8 @@ from tinyserve.compiler.program import Instance
 class Form:
     """How functions take the context: as parameters of the interface (``only`` parameter, or before others),
     and as parameter and argument of a layer. ``next_layer`` and ``in_rows`` say where an inference in
-    steps is: at which layer, and whether some of its rows are done."""
+    steps is: at which layer, and whether some of its rows are done; ``fed_rows``: how many rows of its input
+    were fed."""
 
     instance: Instance
     only: str
@@ -20,6 +21,7 @@ class Form:
     arena: str
     next_layer: str
     in_rows: str
+    fed_rows: str
     layer_parameter: str
     layer_argument: str
 
@@ -32,8 +34,8 @@ class Form:
 def form(instance: Instance, prefix: str, arena: str) -> Form:
     """The form of a model's functions. ``arena`` is the name of the static arena."""
     if instance == "static":
-        return Form(instance, "void", "", arena, f"{prefix}next", f"{prefix}in_rows", "void", "")
+        at = (f"{prefix}next", f"{prefix}in_rows", f"{prefix}fed_rows")
+        return Form(instance, "void", "", arena, *at, "void", "")
     context = f"{prefix.rstrip('_')} *self"
-    return Form(
-        instance, context, f"{context}, ", "arena", "self->next", "self->in_rows", "uint8_t *arena", "arena"
-    )
+    at = ("self->next", "self->in_rows", "self->fed_rows")
+    return Form(instance, context, f"{context}, ", "arena", *at, "uint8_t *arena", "arena")

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from tinyserve.compiler.emit.events import EventsText
+from tinyserve.compiler.emit.feed import FeedText
 from tinyserve.compiler.emit.form import Form
 from tinyserve.compiler.emit.sharing import Sharing
 from tinyserve.compiler.program import BandCall, Buffer, KernelCall, Operand, Program
@@ -28,12 +29,24 @@ _SHARED = (
     "   Run one model at a time, to its end, and write inputs after the other models have run. State and",
     "   kept outputs outlive the others' inferences. */",
 )
+_SHARED_FED = (
+    "   Run one model at a time, from its first row to its end. State and kept outputs outlive the others'",
+    "   inferences. */",
+)
 _STEP = (
     "/* Runs at most that many layers of an inference. Returns 1 when it is done, 0 when there is more to",
     "   do: while (!step(1)) { others run }. Between steps, inputs and outputs are not to be touched. */",
 )
 _STEP_OF_ROWS = (
     "/* Layers that are computed by rows count as many as they take steps, of some rows of one of them. */",
+)
+_STEP_AFTER_FEED = (
+    "/* Steps begin after the last row; before it, step returns ROWS_MISSING. An invoke completes what steps",
+    "   have begun. */",
+)
+_RESET_FED = (
+    "/* Sets what the model remembers between inferences back to its initial values, and abandons an",
+    "   inference: rows that were fed are forgotten, the next one is the first. */",
 )
 _RESET = (
     "/* Sets what the model remembers between inferences back to its initial values, and abandons an",
@@ -45,7 +58,7 @@ _RESET = (
 class InterfaceText:
     """Writes the interface of one program. ``layers`` are its functions by call; ``argument`` gives an
     operand's address, ``arena`` the arena that a buffer lies in, ``by_rows`` the functions that take a step
-    of a layer by rows."""
+    of a layer by rows. ``feed`` writes what a model has whose input comes by rows."""
 
     program: Program
     form: Form
@@ -59,6 +72,7 @@ class InterfaceText:
     events: EventsText
     by_rows: Mapping[BandCall, str]
     sharing: Sharing
+    feed: FeedText
 
     # --- NAME.h
 
@@ -68,7 +82,7 @@ class InterfaceText:
         yield from _REENTRANT if self.caller else _NOT_REENTRANT
         if self.shared:
             yield f"/* The arena is shared with {self.shared}."
-            yield from _SHARED
+            yield from _SHARED_FED if self.feed else _SHARED
         yield from self.events.types()
         if self.caller:
             yield from self.context()
@@ -79,15 +93,20 @@ class InterfaceText:
         else:
             yield "/* Call once before anything else. Also resets state. */"
             yield f"void {p}init(void);"
-        yield "/* Where to write an input (NULL: none such). The next invoke may overwrite it. */"
-        yield f"void *{p}input({first}uint32_t index);"
-        yield "/* Runs the model once. Returns 0 on success. */"
+        yield from self.feed.declarations() if self.feed else self.whole_input()
+        if self.feed:
+            yield "/* Completes the inference after the last row. Returns 0 on success, or"
+            yield f"   {self.feed.missing}, which changes nothing. */"
+        else:
+            yield "/* Runs the model once. Returns 0 on success. */"
         yield f"int {p}invoke({only});"
         about = (*_STEP, *_STEP_OF_ROWS) if self.by_rows else _STEP
+        about = (*about, *_STEP_AFTER_FEED) if self.feed else about
         yield from self.stepped(*about, f"int {p}step({first}uint32_t layers);")
-        yield "/* Where to read an output (NULL: none such). Valid until inputs are written again. */"
+        until = "the next inference's first feed or row" if self.feed else "inputs are written again"
+        yield f"/* Where to read an output (NULL: none such). Valid until {until}. */"
         yield f"const void *{p}output({first}uint32_t index);"
-        yield from _RESET
+        yield from _RESET_FED if self.feed else _RESET
         yield f"void {p}reset({only});"
         yield from self.events.declaration()
         yield from ("", f"#ifdef {self.macro}PROFILE")
@@ -97,6 +116,10 @@ class InterfaceText:
         yield f"const uint8_t *{p}arena_start({only});"
         yield "#endif"
 
+    def whole_input(self) -> Iterator[str]:
+        yield "/* Where to write an input (NULL: none such). The next invoke may overwrite it. */"
+        yield f"void *{self.prefix}input({self.form.first}uint32_t index);"
+
     def context(self) -> Iterator[str]:
         yield from ("", "/* A model with its state. The fields are its own. */")
         yield f"typedef struct {self.name} {{"
@@ -104,6 +127,7 @@ class InterfaceText:
         yield "  uint32_t next; /* the layer that a stepped inference comes to */"
         if self.by_rows:
             yield "  int in_rows; /* some rows of it are done */"
+        yield from self.feed.fields()
         yield from self.events.fields()
         yield from (f"}} {self.name};", "")
 
@@ -116,16 +140,21 @@ class InterfaceText:
             next_layer = ("/* The layer that a stepped inference comes to. */", f"static uint32_t {p}next;")
             in_rows = [f"static int {p}in_rows; /* some rows of it are done */"] * bool(self.by_rows)
             yield from ("", *self.stepped(*next_layer, *in_rows))
+        yield from self.feed.variables()
         yield from self.events.variables()
         yield from self.init()
         yield from ("", f"void {p}reset({only}) {{", *self.local_arena(self.has_state), *self.reset_state())
-        yield from ([] if self.has_state or self.events else self.unused_context())
+        yield from ([] if self.has_state or self.events or self.feed else self.unused_context())
         yield from (*self.events.begin_anew(), *self.begin_anew(), "}")
         yield from self.events.definitions()
-        inputs = [self.program.values[tensor] for tensor in self.program.input_tensors]
-        yield from ("", f"void *{p}input({first}uint32_t index) {{", *self.selection(inputs), "}")
-        yield from ("", f"int {p}invoke({only}) {{", *self.local_arena(bool(self.program.calls)))
-        for call in self.program.calls:
+        if self.feed:
+            yield from ("", f"void {p}drop_rows({only}) {{", *self.begin_anew(), "}")
+        yield from self.feed.definitions() if self.feed else self.input()
+        yield from ("", f"int {p}invoke({only}) {{")
+        yield from (*self.feed.check(), *self.feed.finish_steps())
+        calls = [call for call in self.program.calls if call is not self.program.fed_band]
+        yield from self.local_arena(bool(calls))
+        for call in calls:
             yield from self.run(call)
         yield from (*self.begin_anew(), *self.events.end(True), "  return 0;", "}")
         yield from ("", f"const void *{p}output({first}uint32_t index) {{")
@@ -133,6 +162,11 @@ class InterfaceText:
         yield from self.table()
         yield from ("", *self.stepped(*self.step()))
         yield from self.profile()
+
+    def input(self) -> Iterator[str]:
+        inputs = [self.program.values[tensor] for tensor in self.program.input_tensors]
+        head = f"void *{self.prefix}input({self.form.first}uint32_t index) {{"
+        yield from ("", head, *self.selection(inputs), "}")
 
     def stepped(self, *lines: str) -> Iterator[str]:
         """What a product that defines NO_STEP is spared."""
@@ -142,6 +176,7 @@ class InterfaceText:
         """No inference is begun."""
         in_rows = [f"  {self.form.in_rows} = 0;"] * bool(self.by_rows)
         yield from self.stepped(f"  {self.form.next_layer} = 0;", *in_rows)
+        yield from self.feed.begin_anew()
 
     def init(self) -> Iterator[str]:
         p = self.prefix
@@ -174,6 +209,7 @@ class InterfaceText:
         if not self.program.calls:
             yield from ("  (void)layers;", *self.unused_context(), "  return 1;", "}")
             return
+        yield from self.feed.check()
         yield from self.local_arena(True)
         yield f"  for (; layers > 0u && {at} < {count}; layers--) {{"
         yield from self.step_of_rows() if self.by_rows else ()
@@ -187,10 +223,15 @@ class InterfaceText:
                 yield f"    if ({ended}) {{ {at} = {count}; }}"
                 continue
             yield f"    if ({ended}) {{"
-            yield from (*self.events.end(False, "      "), f"      {at} = 0;", "      return 1;", "    }")
+            yield from (
+                *self.events.end(False, "      "),
+                f"      {at} = 0;",
+                *self.feed.begin_anew("      "),
+            )
+            yield from ("      return 1;", "    }")
         yield "  }"
         yield f"  if ({at} < {count}) {{ return 0; }}"
-        yield from (f"  {at} = 0;", *self.events.end(True), "  return 1;", "}")
+        yield from (f"  {at} = 0;", *self.feed.begin_anew(), *self.events.end(True), "  return 1;", "}")
 
     def step_of_rows(self) -> Iterator[str]:
         """A layer by rows counts as many as it has steps; finding that it has no more counts nothing."""
@@ -205,13 +246,15 @@ class InterfaceText:
             yield from self.stepped(
                 f"static int (*const layer_rows[])({self.form.rows_parameters}) = {{",
                 *(
-                    f"    {self.by_rows[call]}," if isinstance(call, BandCall) else "    NULL,"
+                    f"    {self.by_rows[call]},"
+                    if isinstance(call, BandCall) and call in self.by_rows
+                    else "    NULL,"
                     for call in self.program.calls
                 ),
                 "};",
             )
         if self.program.calls:
-            yield from ("", f"#if !defined({self.macro}NO_STEP) || defined({self.macro}PROFILE)")
+            yield from ("", self.one_by_one)
             yield f"static void (*const layer_functions[])({self.form.layer_parameter}) = {{"
             yield from (f"    {self.function(call)}," for call in self.program.calls)
             yield from ("};", "#endif")
@@ -230,6 +273,8 @@ class InterfaceText:
         name = f"layer < {count} ? layer_names[layer] : NULL" if names else "layer ? NULL : NULL"
         yield f"void {p}invoke_layer({first}uint32_t layer) {{"
         yield from ([run] if names else ["  (void)layer;", *self.unused_context()])
+        if self.feed:
+            yield f"  if (layer == {count} - 1) {{ {self.form.fed_rows} = 0; }}"
         yield from ("}", "")
         yield f"const char *{p}layer_name(uint32_t layer) {{ return {name}; }}"
         start = "self->arena" if self.caller else self.form.arena
@@ -255,6 +300,11 @@ class InterfaceText:
     def function(self, call: KernelCall) -> str:
         """The function of a layer: its own, or an earlier layer's that does the same."""
         return self.layers[self.sharing.function(call)]
+
+    @property
+    def one_by_one(self) -> str:
+        """Begins what only builds need that run single layers."""
+        return f"#if !defined({self.macro}NO_STEP) || defined({self.macro}PROFILE)"
 
     @property
     def caller(self) -> bool:

@@ -67,7 +67,7 @@ def header(program: Program, form: Form, prefix: str, macro: str, labels: Sequen
     yield from writer.names("output", program.output_names)
     yield from writer.quantizers()
     yield from writer.dequantizers()
-    yield from writer.set_input()
+    yield from writer.feed() if program.fed_rows is not None else writer.set_input()
     yield from writer.get_output()
     place = class_output(program, len(labels))
     if place is not None:
@@ -186,6 +186,25 @@ class _Values:
             f"to[i] = {p}input_{index}_quantize({place}values[i]);",
         ))  # fmt: skip
 
+    def feed(self) -> Iterator[str]:
+        """Rows of real values, each written where the model wants it."""
+        tensor, rows = self._program.input_tensors[0], self._program.fed_rows
+        if rows is None or not is_number(tensor):
+            return
+        p, kind, count = self._prefix, tensor.dtype.c_type, rows.row_bytes // tensor.dtype.itemsize
+        yield from (
+            "",
+            f"/* Feeds the next `count` rows of {count} real values each. Returns what {p}feed does. */",
+        )
+        yield f"static inline int {p}feed_f32({self._first}const float *values, uint32_t count) {{"
+        yield f"  if (count > {p}rows_left({self._only})) {{ return {self._macro}TOO_MANY_ROWS; }}"
+        yield f"  if (count > 0u && values == NULL) {{ return {self._macro}NULL_ROWS; }}"
+        yield f"  for (; count > 0u; count--, values += {count}) {{"
+        yield f"    {kind} *to = ({kind} *){p}row({self._only});"
+        yield f"    for (uint32_t i = 0; i < {count}u; i++) {{"
+        yield f"      to[i] = {p}input_0_quantize({_feature(tensor)}values[i]);"
+        yield from ("    }", f"    (void){p}feed({self._self}to, 1u);", "  }", "  return 0;", "}")
+
     def get_output(self) -> Iterator[str]:
         yield from (
             "",
@@ -230,10 +249,15 @@ class _Values:
             "  const char *name; /* of the class */",
         )
         yield from (f"}} {p}result;", "")
-        yield "/* Sets the input from real values, runs the model, and finds the class with the largest score"
-        yield "   (the first of several). Returns 0 on success. */"
-        yield f"static inline int {p}classify({self._first}const float *input, {p}result *result) {{"
-        yield f"  if ({p}set_input_f32({self._self}0u, input) != 0) {{ return 1; }}"
+        if self._program.fed_rows is None:
+            yield "/* Sets the input from real values, runs the model, and finds the class with the largest"
+            yield "   score (the first of several). Returns 0 on success. */"
+            yield f"static inline int {p}classify({self._first}const float *input, {p}result *result) {{"
+            yield f"  if ({p}set_input_f32({self._self}0u, input) != 0) {{ return 1; }}"
+        else:
+            yield "/* After the last row: runs the rest of the model, and finds the class with the largest"
+            yield "   score (the first of several). Returns 0 on success, 1 if rows are missing. */"
+            yield f"static inline int {p}classify({self._first}{p}result *result) {{"
         yield f"  if ({p}invoke({self._only}) != 0) {{ return 1; }}"
         kind = output.dtype.c_type
         yield f"  const {kind} *scores = (const {kind} *){p}output({self._self}{place}u);"

@@ -90,6 +90,7 @@ def _defines(compiled: Compiled) -> list[str]:
         f"-DTS_PREFIX={prefix}",
         f"-D{prefix.upper()}PROFILE",
         *(["-DTS_HOST_EVENTS"] if compiled.program.events.sources else []),
+        *([f"-DTS_HOST_ROWS={fed.height}"] if (fed := compiled.program.fed_rows) is not None else []),
     ]
 
 

@@ -49,9 +49,15 @@ void ts_host_reset(void)
 
 void ts_host_input(uint32_t index, const uint8_t *data, uint64_t bytes)
 {
+#ifdef TS_HOST_ROWS
+    (void)index;
+    (void)bytes;
+    (void)MODEL(feed)(data, TS_HOST_ROWS);
+#else
     if (bytes > 0) {
         memcpy(MODEL(input)(index), data, (size_t)bytes);
     }
+#endif
 }
 
 #ifdef TS_HOST_EVENTS

@@ -48,7 +48,7 @@ def place(program: Program, plan: MemoryPlan, memories: Memories) -> MemoryPlan:
 def _beside(program: Program, memories: Sequence[MemoryRegion]) -> list[MemoryRegion]:
     """The memories without what lies in the default one beside the arena: firmware keeps the inputs that it
     was sent."""
-    inputs = sum(tensor.nbytes for tensor in program.input_tensors)
+    inputs = sum(buffer.nbytes for buffer in program.inputs)
     return [
         replace(one, nbytes=max(0, one.nbytes - (0 if index else inputs)))
         for index, one in enumerate(memories)

@@ -36,7 +36,7 @@ class DeviceInfo:
     ``clock_hz`` is the processor's clock by its own software, ``counted_tick_hz`` what the firmware counted
     of its ticks in a second of another clock when it started; 0 where it does not say. ``says_started``: long
     commands are answered at once, so that one that got lost is noticed. ``events``: how many an inference may
-    give.
+    give. ``input_rows``: of an input that is fed by rows, and gone after an inference; 0 where it is kept.
     """
 
     protocol: int
@@ -57,6 +57,7 @@ class DeviceInfo:
     says_started: bool = False
     firmware_id: str = ""
     events: int = 0
+    input_rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,7 @@ def parse_info(lines: list[str]) -> DeviceInfo:
             says_started=pairs.get("says_started") == "1",
             firmware_id=pairs.get("firmware_id", "")[:_ID_CHARACTERS],
             events=whole(pairs.get("events", "0"), most=MOST_EVENTS),
+            input_rows=whole(pairs.get("input_rows", "0")),
         )
     except KeyError as error:
         raise DeviceError(

@@ -53,6 +53,8 @@ class Client:
         self._is_ready = False
         self.events: list[Event] = []
         """What happened in the inferences of the last ``infer``, in order; see ``compiler.events``."""
+        self._given: dict[int, bytes] = {}  # what was loaded last, for inputs that an inference uses up
+        self._is_given = False  # and whether no inference has used it up
         self._line_bytes = 0  # what the line was found to take; 0: not known yet
 
     def connect(self) -> None:
@@ -122,12 +124,33 @@ class Client:
         if len(data) != info.input_bytes[index]:
             raise UsageError(f"input {index} has {info.input_bytes[index]} bytes, {len(data)} were given")
         self._load(data, info.line_bytes, index)
+        self._given[index], self._is_given = data, True
 
     def infer(self, runs: int, warmup: int = 0) -> list[int]:
         """Ticks of each of ``runs`` inferences after ``warmup`` that are not counted. What happened in them
-        is in ``events`` after it."""
+        is in ``events`` after it. An input that is fed by rows is sent again for each."""
         self.connect()
-        self.events = []
+        if self._info is None or not self._info.input_rows:
+            ticks, self.events = self._infer(runs, warmup)
+            return ticks
+        ticks, events = [], []
+        for run in range(warmup + runs):
+            self._give_again()
+            again = self._infer(1, 0)
+            self._is_given = False
+            if run >= warmup:
+                ticks += again[0]
+                events += again[1]
+        self.events = events
+        return ticks
+
+    def _give_again(self) -> None:
+        """Sends the input that the last inference used up."""
+        if self._info is not None and self._info.input_rows and not self._is_given:
+            for index, data in self._given.items():
+                self.load(data, index)
+
+    def _infer(self, runs: int, warmup: int) -> tuple[list[int], list[Event]]:
         ticks: list[int] = []
         least = int(self._info is not None and self._info.tick_unit in COUNTED_UNITS)
 
@@ -145,8 +168,8 @@ class Client:
         lines = self._exchange.ask(f"ts-infer {runs} {warmup}", patience, on_line)
         if len(ticks) != runs:
             raise answers.malformed("ts-infer", lines)
-        self.events = answers.parse_events(lines, self._info.output_bytes if self._info is not None else ())
-        return ticks
+        sizes = self._info.output_bytes if self._info is not None else ()
+        return ticks, answers.parse_events(lines, sizes)
 
     @property
     def _most_event_lines(self) -> int:
@@ -172,7 +195,8 @@ class Client:
     def profile(self) -> list[LayerTicks]:
         """Ticks of each layer in one inference."""
         self.connect()
-        self.connect()
+        self._give_again()
+        self._is_given = False
         most_lines = self._info.layers + OTHER_LINES if self._info is not None else MOST_LINES
         patience = Patience(self.inference_timeout_s, self._started_s, most_lines)
         lines = self._exchange.ask("ts-profile", patience)
@@ -182,6 +206,8 @@ class Client:
         """Ticks of each step of one inference, of which there are ``most`` at most; for firmware whose layers
         are computed by rows."""
         self.connect()
+        self._give_again()
+        self._is_given = False
         patience = Patience(self.inference_timeout_s, self._started_s, most + OTHER_LINES)
         return answers.parse_steps(self._exchange.ask("ts-steps", patience))
 

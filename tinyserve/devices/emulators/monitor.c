@@ -70,6 +70,7 @@ typedef struct {
     uint32_t marker;
     uint32_t marker_written; /* 0 until the firmware first writes the 16550's SCR */
     uint32_t marked;         /* how often 1 was written to the marker */
+    uint32_t parts;          /* how often 1 or 2 was: an inference may be marked in parts */
     uint32_t polls;          /* of the UART's state since a byte last went in or out */
 } ts_monitor;
 
@@ -202,6 +203,7 @@ static void mark(ts_monitor *monitor, uint64_t value)
     monitor->marker = (uint32_t)value;
     monitor->marker_written = 1;
     monitor->marked += value == 1u;
+    monitor->parts += value != 0u;
 }
 
 TS_EXPORT uint64_t ts_monitor_cmsdk_read(void *uc, uint64_t offset, unsigned size, void *user)

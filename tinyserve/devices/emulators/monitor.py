@@ -80,6 +80,7 @@ class _State(ctypes.Structure):
         ("marker", ctypes.c_uint32),
         ("marker_written", ctypes.c_uint32),
         ("marked", ctypes.c_uint32),
+        ("parts", ctypes.c_uint32),
         ("polls", ctypes.c_uint32),
     )
 
@@ -125,13 +126,19 @@ class Monitor:
 
     @property
     def marker(self) -> int:
-        """What the firmware last wrote to its marker register: 1 during an inference."""
+        """What the firmware last wrote to its marker register: 1 during an inference, 2 where it goes on
+        with one."""
         return int(self._state.marker)
 
     @property
     def marked(self) -> int:
         """How often the firmware wrote 1 to its marker register."""
         return int(self._state.marked)
+
+    @property
+    def parts(self) -> int:
+        """How often it wrote 1 or 2 there."""
+        return int(self._state.parts)
 
     def take_stop(self) -> Stop:
         """Why the engine was stopped since the last call; does what must be done before it goes on."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import struct
 import time
+from collections import Counter
 from dataclasses import dataclass, replace
 
 import unicorn
@@ -32,18 +33,27 @@ BUDGET_INSTRUCTIONS = 50_000_000_000
 RAM_FILL = b"\xa5"
 """Real RAM holds anything after power-up; zeros would hide reads of what was never written."""
 _NEVER = 0xFFFFFFFE
-_MEASURING = frozenset({"command_ts_infer", "port_ticks", "mapped_counter"})
+_MEASURING = frozenset(
+    {"command_ts_infer", "row_feed_byte", "row_feed_invoke", "port_ticks", "mapped_counter"}
+)
 """The firmware's own functions that run between its two clock reads, around the model's invoke."""
+
+
+BlockKey = tuple[int, int]
+"""A block's address and bytes."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """Counts at the first and last clock read while the firmware's marker was 1: around one inference.
-    ``number`` counts the inferences that were marked."""
+    """Counts at the first and last clock read while the firmware's marker was set: around one inference, or
+    a part of one. ``number`` counts the inferences that were marked, ``part`` their parts. ``earlier``: how
+    often each block ran in this inference's parts before."""
 
     number: int
+    part: int
     first: object
     last: object
+    earlier: Counter[BlockKey]
 
 
 class Machine:
@@ -119,10 +129,16 @@ class Machine:
         """Counts per basic block of the last marked inference, clock read to clock read; [] without one."""
         if self.window is None:
             return []
-        before = {(b.address, b.bytes): b.count for b in self.monitor.blocks(self.window.first)}
-        after = self.monitor.blocks(self.window.last)
-        ran = (replace(b, count=b.count - before.get((b.address, b.bytes), 0)) for b in after)
-        return [block for block in ran if block.count]
+        times = self._ran(self.window)
+        last = self.monitor.blocks(self.window.last)
+        return [replace(b, count=times[b.address, b.bytes]) for b in last if times[b.address, b.bytes]]
+
+    def _ran(self, window: Window) -> Counter[BlockKey]:
+        """How often each block ran in a window and in the parts before it."""
+        times = Counter({(b.address, b.bytes): b.count for b in self.monitor.blocks(window.last)})
+        times.subtract({(b.address, b.bytes): b.count for b in self.monitor.blocks(window.first)})
+        times.update(window.earlier)
+        return times
 
     def _map_memory(self) -> None:
         board = self.board
@@ -223,11 +239,15 @@ class Machine:
         return instructions >> 32 if offset == 4 and self._riscv else 0
 
     def _keep_window(self) -> None:
-        if self.monitor.marker != 1:
+        if self.monitor.marker not in (1, 2):
             return
-        number, now = self.monitor.marked, self.monitor.snapshot()
-        first = self.window.first if self.window and self.window.number == number else now
-        self.window = Window(number, first, now)
+        number, part, now = self.monitor.marked, self.monitor.parts, self.monitor.snapshot()
+        if self.window is None or self.window.number != number:
+            self.window = Window(number, part, now, now, Counter())
+        elif self.window.part != part:
+            self.window = Window(number, part, now, now, self._ran(self.window))
+        else:
+            self.window = replace(self.window, last=now)
 
     def _fail(self, error: unicorn.UcError) -> None:
         self.crash = explain(

@@ -16,7 +16,7 @@ from tinyserve.compiler.emit.ctext import number
 from tinyserve.compiler.emit.values import class_output, is_number
 from tinyserve.compiler.graph.types import DType, Tensor
 from tinyserve.compiler.names import identifier
-from tinyserve.compiler.program import Instance, Interface, Optimize, Target
+from tinyserve.compiler.program import Feed, Instance, Interface, Optimize, Program, Target
 from tinyserve.compiler.reserved import why_not
 from tinyserve.errors import UsageError
 from tinyserve.resources import data_directory, licence
@@ -56,6 +56,15 @@ class Port:
 
 
 @dataclass(frozen=True)
+class Rows:
+    """Of an input that is fed by rows: how many there are, and the bytes and values of each."""
+
+    count: int
+    nbytes: int
+    items: int
+
+
+@dataclass(frozen=True)
 class Library:
     """What to export: the .tflite ``data`` as a library ``name``, for ``board``'s core or any (None).
 
@@ -75,6 +84,7 @@ class Library:
     operators: tuple[Path, ...] = ()
     instance: Instance = "static"
     directory: str = ""
+    feed: Feed = "whole"
 
     def __post_init__(self) -> None:
         fits = _NAME.fullmatch(self.name) and "__" not in self.name
@@ -96,7 +106,7 @@ class Library:
 
     def target_with(self, features: frozenset[str]) -> Target:
         """Of cores with these features."""
-        return Target(features, self.optimize, operators=self.operators)
+        return Target(features, self.optimize, operators=self.operators, feed=self.feed)
 
     def compile(self, target: Target, instance: Instance | None = None) -> Compiled:
         """The model as C, with the library's ``instance`` unless a kind has one of its own. Raises what
@@ -144,6 +154,7 @@ def facts(library: Library, compiled: Compiled) -> dict[str, object]:
         "core": library.board.core.name if library.board else "",
         "inputs": [port(index, tensor) for index, tensor in enumerate(program.input_tensors)],
         "outputs": [port(index, tensor) for index, tensor in enumerate(program.output_tensors)],
+        "rows": _rows(program),
         "labels": library.labels,
         "caller": library.instance == "caller",
         "class_output": class_output(program, len(library.labels)),
@@ -155,6 +166,13 @@ def facts(library: Library, compiled: Compiled) -> dict[str, object]:
         "sha256": program.model_sha256,
         "documentation": DOCUMENTATION,
     }
+
+
+def _rows(program: Program) -> Rows | None:
+    fed = program.fed_rows
+    if fed is None:
+        return None
+    return Rows(fed.height, fed.row_bytes, fed.row_bytes // program.input_tensors[0].dtype.itemsize)
 
 
 def port(index: int, tensor: Tensor) -> Port:

@@ -129,7 +129,7 @@ def _smaller_input(compiled: Compiled, excess: Excess) -> str:
         return ""
     _, height, width, _ = shapes[0]
     spatial, others = _live_at_peak(compiled)
-    spatial += sum(tensor.nbytes for tensor in compiled.program.input_tensors)  # the protocol's copy
+    spatial += sum(buffer.nbytes for buffer in compiled.program.inputs)  # the protocol's copy
     left = spatial - excess.ram - _MARGIN_BYTES
     if min(height, width) < 8 or left <= _LEAST_SHRINK * spatial or spatial < others:
         return ""

@@ -51,9 +51,10 @@ def result_panel(result: BenchResult) -> RenderableType:
 
 def _subtitle(result: BenchResult) -> str:
     setup = result.setup
+    how = f"{setup.optimize}{', fed by rows' if setup.feed == 'rows' else ''}"
     return (
         f"{setup.board_name}, {figures.core(result)}, {figures.how(result)}; "
-        f"engine {setup.engine}{_library(setup)}, optimized for {setup.optimize}; {result.model.macs:,} MACs"
+        f"engine {setup.engine}{_library(setup)}, optimized for {how}; {result.model.macs:,} MACs"
     )
 
 

@@ -27,7 +27,7 @@ def compiled_summary(compiled: Compiled, directory: Path) -> RenderableType:
     name = compiled.program.name
     sources = " ".join(compiled.sources.compile)
     return Group(
-        Text(f"{directory}/{name}.h: ts_{name}_init, _input, _invoke, _output", style="bold"),
+        Text(f"{directory}/{name}.h: ts_{name}_init, {_given(compiled)}, _invoke, _output", style="bold"),
         Text(f"compile {sources} with any C11 compiler, -I {directory}"),
         Text(
             f"arena {figures.size(compiled.plan.arena_bytes)}, "
@@ -36,6 +36,12 @@ def compiled_summary(compiled: Compiled, directory: Path) -> RenderableType:
             f"{compiled.report.macs_after:,} MACs{open_loops(compiled.report)}"
         ),
     )
+
+
+def _given(compiled: Compiled) -> str:
+    """How the input is handed over."""
+    rows = compiled.program.fed_rows
+    return "_input" if rows is None else f"_feed ({rows.height} rows of {rows.row_bytes} bytes)"
 
 
 def together_summary(together: Together, directory: Path) -> RenderableType:
@@ -71,6 +77,9 @@ def rows_lines(compiled: Compiled) -> Iterator[str]:
     if note is None:
         return
     bands = [call for call in compiled.program.calls if isinstance(call, BandCall)]
+    fed = compiled.program.fed_rows
+    if fed is not None:
+        yield f"fed        the input comes in {fed.height} rows of {fed.row_bytes:,} bytes, {fed.rows} in RAM"
     for band in bands:
         first, last = (short_name(stage.layer) for stage in (band.stages[0], band.stages[-1]))
         rows = sorted({stage.rows for stage in band.stages})

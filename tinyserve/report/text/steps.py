@@ -27,6 +27,8 @@ def steps_view(profile: Profile, steps: Sequence[Step], by_rows: bool = False) -
     first = "from step" if by_rows else "from layer"
     for name in (f"{what} a step", "steps", f"most {profile.unit} in one", first):
         budgets.add_column(name, justify="right", no_wrap=True)
+    if profile.setup.feed == "rows":
+        budgets.caption = "step 0 is the feed of the row that takes longest"
     for step in steps:
         budgets.add_row(str(step.budget), str(step.steps), f"{step.ticks:,}", str(step.first))
     head = Text(f"{profile.model.name} on {profile.setup.board}", style="bold")

@@ -33,7 +33,7 @@ def files(library: Library) -> dict[str, bytes]:
     program, plan = compiled.program, compiled.plan
     made = render(
         "rust", library, compiled,
-        sentence=sentence(library), layers=len(program.calls),
+        sentence=sentence(library), layers=len(program.calls), by_rows=bool(program.bands_in_steps),
         arena_size=max(1, plan.arena_bytes), arena_alignment=plan.alignment,
         inputs=[_typed(port(index, tensor)) for index, tensor in enumerate(program.input_tensors)],
         outputs=[_typed(port(index, tensor)) for index, tensor in enumerate(program.output_tensors)],

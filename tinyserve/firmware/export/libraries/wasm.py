@@ -29,6 +29,8 @@ def files(library: Library) -> dict[str, bytes]:
         raise UsageError(
             "--instance caller: not with --kind wasm", "each load() is an instance of its own anyway"
         )
+    if library.feed != "whole":
+        raise UsageError("--feed rows: not with --kind wasm", "a page has memory for whole inputs")
     plain = library.compile(library.target_with(PLAIN.features))
     fast = library.compile(Target(SIMD.features, "speed", operators=library.operators))
     modules = {False: build_wasm(plain, PLAIN), True: build_wasm(fast, SIMD)}
