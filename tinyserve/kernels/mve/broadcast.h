@@ -43,20 +43,27 @@ TS_MVE_INLINE ts_mve_plane_steps ts_mve_steps(int32_t length, int32_t row_step, 
                                 (uint32_t)(row_step - length * stride)};
 }
 
-/* STORE(output, COMPUTE(p, a, b), lanes) for all elements in ascending order, four at a time; LOAD and GATHER widen the
- * inputs to 32 bits. */
-#define TS_MVE_BROADCAST_FOR_EACH(LOAD, GATHER, STORE, COMPUTE)                                                        \
+/* COMPUTE(p, a, b) of all elements in ascending order, four at a time, the last ones of a long row by themselves: BITS
+ * of an element say how it is loaded, widened to 32 bits, and stored. */
+#define TS_MVE_BROADCAST_FOR_EACH(LETTER, BITS, GATHER, COMPUTE)                                                       \
     const ts_broadcast *const walk = &p->broadcast;                                                                    \
     const int32_t length = walk->row_length, last = TS_BROADCAST_RANK - 1;                                             \
     int32_t index[TS_BROADCAST_RANK] = {0}, start1 = 0, start2 = 0;                                                    \
     if (length >= TS_MVE_LONG_ROW || walk->rows == 1) {                                                                \
         for (int32_t row = 0; row < walk->rows; row++, output += length) {                                             \
-            const int32x4_t repeated1 = vdupq_n_s32(input1[start1]), repeated2 = vdupq_n_s32(input2[start2]);          \
-            for (int32_t i = 0; i < length; i += 4) {                                                                  \
+            const int##BITS##_t *const row1 = input1 + start1, *const row2 = input2 + start2;                          \
+            const int32x4_t repeated1 = vdupq_n_s32(*row1), repeated2 = vdupq_n_s32(*row2);                            \
+            int32_t i = 0;                                                                                             \
+            for (; i + 4 <= length; i += 4) {                                                                          \
+                const int32x4_t a = walk->row_stride1 == 0 ? repeated1 : vldr##LETTER##q_s32(row1 + i);                \
+                const int32x4_t b = walk->row_stride2 == 0 ? repeated2 : vldr##LETTER##q_s32(row2 + i);                \
+                vstr##LETTER##q_s32(output + i, COMPUTE(p, a, b));                                                     \
+            }                                                                                                          \
+            if (i < length) {                                                                                          \
                 const mve_pred16_t lanes = vctp32q((uint32_t)(length - i));                                            \
-                const int32x4_t a = walk->row_stride1 == 0 ? repeated1 : LOAD(input1 + start1 + i, lanes);             \
-                const int32x4_t b = walk->row_stride2 == 0 ? repeated2 : LOAD(input2 + start2 + i, lanes);             \
-                TS_STORE_LANES(STORE, output + i, COMPUTE(p, a, b), lanes);                                            \
+                const int32x4_t a = walk->row_stride1 == 0 ? repeated1 : vldr##LETTER##q_z_s32(row1 + i, lanes);       \
+                const int32x4_t b = walk->row_stride2 == 0 ? repeated2 : vldr##LETTER##q_z_s32(row2 + i, lanes);       \
+                TS_STORE_LANES(vstr##LETTER##q_p_s32, output + i, COMPUTE(p, a, b), lanes);                            \
             }                                                                                                          \
             ts_broadcast_next(walk, index, &start1, &start2);                                                          \
         }                                                                                                              \
@@ -73,7 +80,7 @@ TS_MVE_INLINE ts_mve_plane_steps ts_mve_steps(int32_t length, int32_t row_step, 
             const mve_pred16_t lanes = vctp32q((uint32_t)left);                                                        \
             const int32x4_t a = GATHER(input1 + start1, at.offset1, lanes);                                            \
             const int32x4_t b = GATHER(input2 + start2, at.offset2, lanes);                                            \
-            TS_STORE_LANES(STORE, output, COMPUTE(p, a, b), lanes);                                                    \
+            TS_STORE_LANES(vstr##LETTER##q_p_s32, output, COMPUTE(p, a, b), lanes);                                    \
             output += left < 4 ? left : 4;                                                                             \
             at.column = vaddq_n_u32(at.column, across);                                                                \
             at.offset1 = vaddq_n_u32(at.offset1, steps1.across);                                                       \
@@ -89,10 +96,7 @@ TS_MVE_INLINE ts_mve_plane_steps ts_mve_steps(int32_t length, int32_t row_step, 
         ts_broadcast_next(walk, index, &start1, &start2);                                                              \
     }
 
-/* The operands of TS_MVE_BROADCAST_FOR_EACH for both widths. */
-#define TS_MVE_FOR_EACH_S8(COMPUTE)                                                                                    \
-    TS_MVE_BROADCAST_FOR_EACH(vldrbq_z_s32, vldrbq_gather_offset_z_s32, vstrbq_p_s32, COMPUTE)
-#define TS_MVE_FOR_EACH_S16(COMPUTE)                                                                                   \
-    TS_MVE_BROADCAST_FOR_EACH(vldrhq_z_s32, vldrhq_gather_shifted_offset_z_s32, vstrhq_p_s32, COMPUTE)
+#define TS_MVE_FOR_EACH_S8(COMPUTE) TS_MVE_BROADCAST_FOR_EACH(b, 8, vldrbq_gather_offset_z_s32, COMPUTE)
+#define TS_MVE_FOR_EACH_S16(COMPUTE) TS_MVE_BROADCAST_FOR_EACH(h, 16, vldrhq_gather_shifted_offset_z_s32, COMPUTE)
 
 #endif
