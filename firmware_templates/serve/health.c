@@ -8,11 +8,12 @@
 
 /* What looking at an inference takes at most on Cortex-M0, in instructions (counted), and how many times that must have
  * passed before the next look: 0.46 %. */
-#define LOOK_TICKS(codes, classes) (340u + 36u * (codes) + 32u * (classes))
+#define LOOK_TICKS(codes, classes) (340u + 44u * (codes) + 32u * (classes))
 #define LOOK_EVERY 220u
 #define MEAN_SHIFT 6         /* the mean follows 1/64 of each difference */
 #define DROP_SLACK (256 / 4) /* a fall of a quarter of a bin is not counted */
 #define FULL 0xffffu
+#define THRESHOLD_STEP 7u /* odd: 32 codes in a row meet all thresholds */
 
 /* Not initialised: it outlives all resets but that of the power. */
 static struct {
@@ -129,12 +130,13 @@ static void follow(uint32_t bin)
     health_counters *const seen = &health.seen;
     const int32_t value = (int32_t)bin * 256;
     if (seen->looked_at == 1u) {
-        seen->mean = value;
+        seen->mean = (uint16_t)value;
     }
-    seen->drop += seen->mean - value - DROP_SLACK;
-    seen->drop = seen->drop < 0 ? 0 : seen->drop;
+    const int32_t mean = seen->mean;
+    const int32_t drop = (int32_t)seen->drop + mean - value - DROP_SLACK;
+    seen->drop = (uint16_t)(drop < 0 ? 0 : drop > (int32_t)FULL ? (int32_t)FULL : drop);
     seen->drop_peak = seen->drop > seen->drop_peak ? seen->drop : seen->drop_peak;
-    seen->mean += (value - seen->mean) / (1 << MEAN_SHIFT);
+    seen->mean = (uint16_t)(mean + (value - mean) / (1 << MEAN_SHIFT));
 }
 
 static void count_output(const uint8_t *values, const tensor_io *t)
@@ -164,7 +166,7 @@ static void count_end(uint32_t top, uint32_t low, uint32_t width)
     health.seen.clipped_high += top == 255u && (width == 1u || low == 255u);
 }
 
-/* The upper four bits of a code are its bin, once the sign is turned into an offset. */
+/* The upper four bits of a code are its bin, once the sign is turned into an offset, the next four its place there. */
 static void count_input(const uint8_t *values, const tensor_io *t)
 {
     const uint32_t width = t->element_bytes;
@@ -176,10 +178,15 @@ static void count_input(const uint8_t *values, const tensor_io *t)
     uint32_t left = codes < HEALTH_CODES ? codes : HEALTH_CODES;
     uint32_t place = health.place < codes ? health.place : 0u;
     uint32_t group = groups == 1u ? 0u : place % groups;
+    uint32_t threshold = health.seen.looked_at; /* each code of an input meets all of them, look by look */
     for (; left > 0u; --left) {
         const uint8_t *const code = values + (width == 2u ? 2u * place + 1u : place);
         const uint32_t top = *code ^ flip;
         add(&health.seen.codes[group][top >> 4]);
+        if ((top & 15u) > (threshold & 31u)) {
+            add(&health.seen.fine[group]);
+        }
+        threshold += THRESHOLD_STEP;
         if (top == 0u || top == 255u) {
             count_end(top, width == 2u ? code[-1] : 0u, width);
         }

@@ -16,7 +16,7 @@
 #define HEALTH_GROUPS 4u /* histograms of the input: one per channel where it has up to four, else one */
 #define HEALTH_CLASSES 16u
 #define HEALTH_CODES 16u /* of an input that is looked at */
-#define HEALTH_FORMAT 1u
+#define HEALTH_FORMAT 2u
 
 /* Little endian, as it is sent. Everything since the last clear. */
 typedef struct {
@@ -36,15 +36,18 @@ typedef struct {
     uint32_t ticks_sum[2]; /* low word first */
     uint32_t clipped_low;  /* codes at the least value of the type, of those that were counted */
     uint32_t clipped_high;
-    int32_t drop;      /* Page-Hinkley of the confidence's bin, in 1/256 of a bin: how far it fell below its mean */
-    int32_t drop_peak; /* the most that `drop` has been */
-    int32_t mean;      /* of the confidence's bin, in 1/256 */
+    uint16_t drop;      /* Page-Hinkley of the confidence's bin, in 1/256 of a bin: how far it fell below its mean */
+    uint16_t drop_peak; /* the most that `drop` has been */
+    uint16_t mean;      /* of the confidence's bin, in 1/256 */
+    uint16_t unused;
     uint16_t confidence[HEALTH_BINS];
     uint16_t chosen[HEALTH_CLASSES];
     uint16_t codes[HEALTH_GROUPS][HEALTH_BINS];
+    uint16_t fine[HEALTH_GROUPS]; /* codes beyond a threshold in their bin that goes through 32 sixteenths of it: twice
+                                   * their share is the mean place in a bin, so that means are known finer than bins */
 } health_counters;
 
-_Static_assert(sizeof(health_counters) == 252, "the layout is the protocol's");
+_Static_assert(sizeof(health_counters) == 256, "the layout is the protocol's");
 
 void health_start(int power_on, uint32_t reason, uint32_t detail); /* once per start */
 void health_model(const uint8_t *sha256);                          /* another model: from zero */

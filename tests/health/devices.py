@@ -7,8 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.health.counters import Counters
+from tinyserve.health.level import PLACES
 from tinyserve.health.profile import BINS, CODES, MOST_GROUPS, bins_of
 
+THRESHOLD_STEP = 7
 Array = npt.NDArray[np.int8]
 
 
@@ -20,12 +22,15 @@ def counted(inputs: Array, outputs: Array | None = None, sha256: str = "") -> Co
     looked = min(size, CODES)
     step = 1 if size <= CODES else size // CODES | 1
     codes = np.zeros((channels, BINS), np.int64)
+    fine = np.zeros(channels, np.int64)
     low = high = place = 0
-    for values in flat:
+    for look, values in enumerate(flat, 1):
         place = place if place < size else 0
         places = (place + step * np.arange(looked)) % size
         picked = values[places]
         np.add.at(codes, (places % channels, bins_of(picked)), 1)
+        thresholds = (look + THRESHOLD_STEP * np.arange(looked)) % (2 * PLACES)
+        np.add.at(fine, places % channels, ((picked.astype(np.int64) + 128) % PLACES > thresholds))
         low += int(np.sum(picked == -128))
         high += int(np.sum(picked == 127))
         place = int(places[-1] + step) % size + 1
@@ -36,5 +41,5 @@ def counted(inputs: Array, outputs: Array | None = None, sha256: str = "") -> Co
     return Counters(
         sha256, len(inputs), len(inputs), 0, 0, 0, 0, 1, 1, len(inputs), low, high, 0.0, False,
         [int(count) for count in confidence], [int(count) for count in classes],
-        [[int(count) for count in row] for row in codes],
+        [[int(count) for count in row] for row in codes], [int(count) for count in fine],
     )  # fmt: skip

@@ -16,6 +16,7 @@ from tinyserve.errors import ModelError
 from tinyserve.health.profile import BINS, PROFILE_FILE, load, profile_of
 
 Array = npt.NDArray[Any]
+MOMENTS = {"mean": 1.0, "between": 1.0, "single": 1.0}
 
 
 @pytest.mark.parametrize(
@@ -66,6 +67,8 @@ def test_scores_of_some_classes_are_counted_and_nothing_else(outputs: Array, cla
         {"counts": [1] * BINS, "between": [[0.0] * BINS] * 3},
         {"counts": [1] * BINS, "between": [[0.0] * 2] * BINS},
         {"counts": [1] * BINS, "between": [[1e400] * BINS] * BINS},
+        {"counts": [1] * BINS, "level": {"value": MOMENTS, "place": {**MOMENTS, "between": -1.0}}},
+        {"counts": [1] * BINS, "level": {"value": {**MOMENTS, "mean": 1e400}, "place": MOMENTS}},
     ],
 )
 def test_a_profile_whose_histograms_are_no_devices_is_refused(histogram: Any, tmp_path: Path) -> None:

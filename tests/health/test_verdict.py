@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from tests.health.devices import Array, counted
+from tinyserve.health.channel import LEAST_PSI, clusters
 from tinyserve.health.counters import merged
 from tinyserve.health.distance import chi_square_tail, distance, distances, weighted_tail
 from tinyserve.health.profile import BINS, CODES, bins_of, profile_of
-from tinyserve.health.verdict import FALSE_ALARM_RATE, LEAST_PSI, clusters, judge
+from tinyserve.health.verdict import FALSE_ALARM_RATE, judge
 
 
 def walk(rng: np.random.Generator, count: int, length: int = 64) -> Array:

@@ -16,7 +16,7 @@ from tinyserve.health.counters import Counters, read
 from tinyserve.slots.update import update
 
 LOOK_EVERY = 220
-PRICE = LOOK_EVERY * (340 + 36 * 16 + 32 * 4)
+PRICE = LOOK_EVERY * (340 + 44 * 16 + 32 * 4)
 """Ticks between two looks at the classifier, as health.c has them."""
 COUNTING = {
     "health_count",
@@ -61,6 +61,8 @@ def test_the_device_counts_what_the_host_would(workshop: Workshop) -> None:
     outputs = model.run_batch([np.stack(looked)])[0].reshape(len(looked), -1)
     wanted = counted(np.stack(looked).reshape(-1, 16), outputs)
     assert (seen.confidence, seen.classes, seen.codes) == (wanted.confidence, wanted.classes, wanted.codes)
+    assert seen.fine == wanted.fine
+    assert any(seen.fine)
     assert (seen.clipped_low, seen.clipped_high) == (wanted.clipped_low, wanted.clipped_high)
 
 

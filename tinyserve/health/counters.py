@@ -12,14 +12,16 @@ import msgspec
 from tinyserve.errors import DeviceError, UsageError
 from tinyserve.health.profile import BINS, MOST_CLASSES, MOST_GROUPS
 
-FORMAT = 1
-_LAYOUT = struct.Struct("<4B 2I 4H I 2I 2I 2I 3i 16H 16H 64H")
+FORMAT = 2
+_LAYOUT = struct.Struct("<4B 2I 4H I 2I 2I 2I 4H 16H 16H 64H 4H")
 
 
 class Counters(msgspec.Struct, frozen=True):
     """Sums since the last clear. ``looked_at``: inferences whose input and scores were counted. ``drop``: how
-    far the confidence fell below its mean (Page-Hinkley), in bins, the most it has been. ``model_sha256``:
-    what they are of."""
+    far the confidence fell below its mean (Page-Hinkley), in bins, the most it has been. ``codes`` and
+    ``fine`` by channel: the latter are codes whose place in their bin was beyond a threshold of up to two
+    bins, so half of the mean place; empty where a reading is of older firmware. ``model_sha256``: what they
+    are of."""
 
     model_sha256: str
     inferences: int
@@ -38,6 +40,7 @@ class Counters(msgspec.Struct, frozen=True):
     confidence: list[int]
     classes: list[int]
     codes: list[list[int]]
+    fine: list[int] = []
 
 
 def read(data: bytes, model_sha256: str) -> Counters:
@@ -49,8 +52,8 @@ def read(data: bytes, model_sha256: str) -> Counters:
         )
     values = _LAYOUT.unpack(data)
     _, groups, classes, full, inferences, looked_at, faults, resets, reason, unsure, _ = values[:11]
-    ticks_min, ticks_max, low, high, clipped_low, clipped_high, _, peak, _ = values[11:20]
-    confidence, chosen, codes = values[20:36], values[36:52], values[52:]
+    ticks_min, ticks_max, low, high, clipped_low, clipped_high, _, peak = values[11:19]
+    confidence, chosen, codes, fine = values[21:37], values[37:53], values[53:117], values[117:]
     return Counters(
         model_sha256=model_sha256,
         inferences=inferences,
@@ -69,6 +72,7 @@ def read(data: bytes, model_sha256: str) -> Counters:
         confidence=list(confidence) if classes else [],
         classes=list(chosen[: min(classes, MOST_CLASSES)]),
         codes=[list(codes[BINS * group : BINS * (group + 1)]) for group in range(min(groups, MOST_GROUPS))],
+        fine=list(fine[: min(groups, MOST_GROUPS)]),
     )
 
 
@@ -103,7 +107,15 @@ def _sum(a: Counters, b: Counters) -> Counters:
         classes=_added(a.classes, b.classes),
         codes=[_added(x, y) for x, y in zip(a.codes, b.codes, strict=True)] if a.codes and b.codes
         else a.codes or b.codes,
+        fine=_sum_of_fine(a, b),
     )  # fmt: skip
+
+
+def _sum_of_fine(a: Counters, b: Counters) -> list[int]:
+    """Empty where one reading has codes, but not these."""
+    if any(side.codes and not side.fine for side in (a, b)):
+        return []
+    return _added(a.fine, b.fine)
 
 
 def _added(a: list[int], b: list[int]) -> list[int]:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from tinyserve.documents import from_json
 from tinyserve.errors import FileSystemError, ModelError
+from tinyserve.health.level import PLACES, Level, Moments, level_of
 
 PROFILE_FILE = "profile.json"
 BINS = 16
@@ -31,10 +32,12 @@ Integers = npt.NDArray[np.int64]
 
 class Histogram(msgspec.Struct, frozen=True):
     """Counts per bin of the reference. ``between``: covariance over samples of the shares of the bins (bins,
-    bins), since an input's codes belong together; empty where too few samples are known to tell."""
+    bins), since an input's codes belong together; empty where too few samples are known to tell: then there
+    is no ``level`` either."""
 
     counts: list[int]
     between: list[list[float]] = []
+    level: Level | None = None
 
 
 class Profile(msgspec.Struct, frozen=True):
@@ -82,20 +85,28 @@ def _checked(profile: Profile, path: Path) -> Profile:
             raise ModelError(
                 f"{path}: a histogram of other than {BINS} bins", "convert again with this version"
             )
-        if not np.all(np.isfinite(rows)) or min(histogram.counts) < 0:
+        if not np.all(np.isfinite(rows)) or min(histogram.counts) < 0 or not _is_level(histogram.level):
             raise ModelError(
                 f"{path}: a histogram with values that can't be", "convert again with this version"
             )
     return profile
 
 
+def _is_level(level: Level | None) -> bool:
+    if level is None:
+        return True
+    both: tuple[Moments, ...] = (level.value, level.place)
+    known = [number for one in both for number in (one.mean, one.between, one.single)]
+    return all(0 <= number < BINS**2 for number in known)
+
+
 def _codes(inputs: Array) -> Integers | None:
-    """Bins (samples, places, channels); None for types that have none."""
+    """Sixteenths of bins (samples, places, channels); None for types that have none."""
     if inputs.dtype.kind not in "iu" or inputs.dtype.itemsize > 2:
         return None
     last = inputs.shape[-1] if inputs.ndim > 1 else 1
     groups = last if last <= MOST_GROUPS else 1
-    return bins_of(inputs).reshape(len(inputs), -1, groups)
+    return _parts_of(inputs, BINS * PLACES).reshape(len(inputs), -1, groups)
 
 
 def bins_of(values: Array) -> Integers:
@@ -104,19 +115,24 @@ def bins_of(values: Array) -> Integers:
         known = np.clip(np.nan_to_num(values, nan=0.0), 0.0, 1.0)
         bins: Integers = np.minimum(np.floor(known * BINS), BINS - 1).astype(np.int64)
         return bins
-    limits = np.iinfo(values.dtype)
-    shift = 8 * values.dtype.itemsize - 4
-    return (values.astype(np.int64) - int(limits.min)) >> shift
+    return _parts_of(values, BINS)
+
+
+def _parts_of(values: Array, parts: int) -> Integers:
+    """Which of so many equal parts, a power of two, of its type's range each integer lies in."""
+    span = 8 * values.dtype.itemsize
+    return (values.astype(np.int64) - int(np.iinfo(values.dtype).min)) >> span - parts.bit_length() + 1
 
 
 def _histogram(codes: Integers) -> Histogram:
-    """Of bins (samples, places)."""
-    per_sample = np.stack([np.sum(codes == bin_, axis=1) for bin_ in range(BINS)], axis=1)
+    """Of codes (samples, places) in sixteenths of a bin."""
+    bins = codes // PLACES
+    per_sample = np.stack([np.sum(bins == bin_, axis=1) for bin_ in range(BINS)], axis=1)
     counts = [int(count) for count in per_sample.sum(axis=0)]
     if len(codes) < _LEAST_LOOKS:
         return Histogram(counts)
     between = np.cov(per_sample / codes.shape[1], rowvar=False)
-    return Histogram(counts, [[round(float(value), 9) for value in row] for row in between])
+    return Histogram(counts, [[round(float(value), 9) for value in row] for row in between], level_of(codes))
 
 
 def _scores(outputs: Array) -> tuple[list[int], list[int]]:

@@ -3,27 +3,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from tinyserve.health.channel import LEAST_MOVE, LEAST_PSI, clusters, compare
 from tinyserve.health.counters import Counters
-from tinyserve.health.distance import Clusters, Distance, distance
-from tinyserve.health.profile import BINS, Histogram, Profile
+from tinyserve.health.distance import distance
+from tinyserve.health.profile import BINS, Profile
 
 FALSE_ALARM_RATE = 1e-5
 """Of one verdict, shared by its tests; benchmarks/drift.py measures what comes of it."""
 LEAST_LOOKS = 30
-LEAST_PSI = 0.05
-"""Below it a difference is real, perhaps, but no matter."""
 _SAME_PSI = 0.05
 _SAME_CHANCE = 1e-3
 _STUCK_SHARE = 0.99
 _CLIPPED_MORE = 0.02
 _OTHER_SPREAD = 1.4
-_MOVED = 0.02
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -46,6 +45,17 @@ class Verdict(msgspec.Struct, frozen=True):
     false_alarm_rate: float = FALSE_ALARM_RATE
 
 
+@dataclass(frozen=True)
+class _Compared:
+    """``p_value`` is 1 where the difference does not matter. ``moved``: of an input's mean, as a share of its
+    range."""
+
+    psi: float
+    jensen_shannon: float
+    p_value: float
+    moved: float = 0.0
+
+
 def judge(reference: Profile, seen: Counters, labels: Sequence[str] = ()) -> Verdict:
     """Compares what a device counted with the reference profile."""
     compared = list(_compared(reference, seen))
@@ -53,45 +63,52 @@ def judge(reference: Profile, seen: Counters, labels: Sequence[str] = ()) -> Ver
     if seen.looked_at < LEAST_LOOKS:
         return Verdict("too few", [], distances, seen.looked_at)
     limit = FALSE_ALARM_RATE / max(1, len(compared))
-    moved = {what: apart for what, apart in compared if apart.p_value < limit and apart.psi >= LEAST_PSI}
-    swapped = _swapped(reference, seen, [what for what in moved if what.startswith("input")])
+    moved = {what for what, apart in compared if apart.p_value < limit}
+    swapped = _swapped(reference, seen, dict(compared), moved)
     findings = [
         Finding(
             what,
-            swapped.get(what) or _words(what, reference, seen, labels),
+            swapped.get(what) or _words(what, reference, seen, labels, apart.moved),
             round(apart.psi, 4),
             round(apart.jensen_shannon, 4),
             apart.p_value,
         )
-        for what, apart in moved.items()
+        for what, apart in compared
+        if what in moved or what in swapped
     ]
     return Verdict("drift" if findings else "ok", findings, distances, seen.looked_at)
 
 
-def _compared(reference: Profile, seen: Counters) -> Iterator[tuple[str, Distance]]:
+def _compared(reference: Profile, seen: Counters) -> Iterator[tuple[str, _Compared]]:
     if len(reference.codes) == len(seen.codes):
-        for group, (histogram, counts) in enumerate(zip(reference.codes, seen.codes, strict=True)):
-            known = clusters(histogram, reference.samples, seen.looked_at)
-            yield _name(group, len(seen.codes)), distance(histogram.counts, counts, known)
+        for group in range(len(seen.codes)):
+            yield _name(group, len(seen.codes)), _channel(reference, seen, group)
     if reference.confidence and seen.confidence:
-        yield "confidence", distance(reference.confidence, seen.confidence)
+        yield "confidence", _scores(reference.confidence, seen.confidence)
     if reference.classes and len(reference.classes) == len(seen.classes):
-        yield "classes", distance(reference.classes, seen.classes)
+        yield "classes", _scores(reference.classes, seen.classes)
 
 
-def clusters(histogram: Histogram, samples: int, looks: int) -> Clusters:
-    """How codes of one input belong together; where that is not known, as if they were all the same."""
-    if histogram.between:
-        return Clusters(np.array(histogram.between), samples, looks)
-    share = _shares(histogram.counts)
-    return Clusters(np.diag(share) - np.outer(share, share), samples, looks)
+def _channel(reference: Profile, seen: Counters, group: int) -> _Compared:
+    counts = np.asarray(seen.codes[group], np.int64)[None]
+    fine = np.asarray(seen.fine[group : group + 1]) if len(seen.fine) == len(seen.codes) else None
+    found = compare(reference.codes[group], reference.samples, counts, fine, seen.looked_at)
+    apart = found.apart
+    return _Compared(
+        float(apart.psi[0]), float(apart.jensen_shannon[0]), float(found.p_value[0]), float(found.moved[0])
+    )
+
+
+def _scores(reference: Sequence[int], seen: Sequence[int]) -> _Compared:
+    apart = distance(reference, seen)
+    return _Compared(apart.psi, apart.jensen_shannon, apart.p_value if apart.psi >= LEAST_PSI else 1.0)
 
 
 def _name(group: int, groups: int) -> str:
     return "input 0" if groups == 1 else f"input 0 channel {group}"
 
 
-def _words(what: str, reference: Profile, seen: Counters, labels: Sequence[str]) -> str:
+def _words(what: str, reference: Profile, seen: Counters, labels: Sequence[str], moved: float) -> str:
     if what == "confidence":
         before, after = (_mean(counts) for counts in (reference.confidence, seen.confidence))
         fell = "fell" if after < before else "rose"
@@ -101,7 +118,7 @@ def _words(what: str, reference: Profile, seen: Counters, labels: Sequence[str])
     if what == "classes":
         return _class_words(reference.classes, seen.classes, labels)
     group = next(g for g in range(len(seen.codes)) if _name(g, len(seen.codes)) == what)
-    return _input_words(reference, seen, group)
+    return _input_words(reference, seen, group, moved)
 
 
 def _class_words(reference: list[int], seen: list[int], labels: Sequence[str]) -> str:
@@ -111,7 +128,7 @@ def _class_words(reference: list[int], seen: list[int], labels: Sequence[str]) -
     return f"{name} is {after[most]:.0%} of the answers, {before[most]:.0%} in the reference"
 
 
-def _input_words(reference: Profile, seen: Counters, group: int) -> str:
+def _input_words(reference: Profile, seen: Counters, group: int, moved: float) -> str:
     before, after = reference.codes[group].counts, seen.codes[group]
     p, q = _shares(before), _shares(after)
     if q.max() >= _STUCK_SHARE and p.max() < q.max() - _CLIPPED_MORE:
@@ -123,8 +140,7 @@ def _input_words(reference: Profile, seen: Counters, group: int) -> str:
         return f"{gain}, and saturates: {saturates}" if ratio > _OTHER_SPREAD else f"saturates: {saturates}"
     if ratio > _OTHER_SPREAD or ratio < 1 / _OTHER_SPREAD:
         return gain
-    moved = (_mean(after) - _mean(before)) / BINS
-    if abs(moved) >= _MOVED:
+    if abs(moved) >= LEAST_MOVE:
         return f"has moved {'up' if moved > 0 else 'down'} by {abs(moved):.0%} of its range"
     return "has values of another distribution"
 
@@ -143,15 +159,19 @@ def _saturation(reference: Profile, seen: Counters, more: npt.NDArray[np.float64
     )
 
 
-def _swapped(reference: Profile, seen: Counters, moved: list[str]) -> dict[str, str]:
-    """Channels that look like each other's reference, and not like their own."""
+def _swapped(
+    reference: Profile, seen: Counters, compared: Mapping[str, _Compared], moved: Collection[str]
+) -> dict[str, str]:
+    """Channels that look like each other's reference, and not like their own: one that has moved for sure,
+    and one that most likely has."""
     count = len(seen.codes)
     found = {}
     for a in range(count):
         for b in range(a + 1, count):
             names = _name(a, count), _name(b, count)
             if (
-                set(names) <= set(moved)
+                any(name in moved for name in names)
+                and all(compared[name].p_value < _SAME_CHANCE for name in names)
                 and _looks_like(reference, seen, a, b)
                 and _looks_like(reference, seen, b, a)
             ):

@@ -47,11 +47,13 @@ def hidden(seen: Counters, min_count: int) -> Counters:
     def kept(counts: list[int]) -> list[int]:
         return [count if count >= min_count else 0 for count in counts]
 
+    codes = [kept(counts) for counts in seen.codes]
     return replace(
         seen,
         confidence=kept(seen.confidence),
         classes=kept(seen.classes),
-        codes=[kept(counts) for counts in seen.codes],
+        codes=codes,
+        fine=seen.fine if codes == seen.codes else [],
     )
 
 
