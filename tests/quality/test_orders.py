@@ -98,6 +98,13 @@ def test_numbers_that_are_names_of_classes_are_names() -> None:
     assert task.indices(np.array([1, 2, 2]), 3).tolist() == [0, 1, 1]
 
 
+def test_what_fits_best_is_said() -> None:
+    """Of three classes, two thirds are one too low as well."""
+    truth, predicted = answers(Random(17, 10), 3, 100, 1.0)
+    text = doubt(matrix(np.array([2, 0, 1])[truth], predicted, 3), ("a", "b", "c"))
+    assert "another order (0 for 'b', 1 for 'c', 2 for 'a')" in text and "100.0 %" in text
+
+
 def test_two_classes_the_wrong_way_round() -> None:
     truth, predicted = answers(Random(17, 9), 2, 100, 0.95)
     assert "wrong way round" in doubt(matrix(1 - truth, predicted, 2))

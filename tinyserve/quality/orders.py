@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 _LEAST_SAMPLES = 10
 _LEAST_GAIN = 0.25
+_ALIKE = 0.02  # of accuracy, by which a likelier reading may be behind
 _NAMED = 6
 _AS_NAMES = "give labels as the classes' names, or --labels with the names in the order of the model's scores"
 
@@ -29,11 +30,14 @@ def doubt(confusion: Counts | None, names: Sequence[str] = ()) -> str:
         return ""
     classes = len(confusion)
     own = np.arange(classes)
-    for read, words in _readings(confusion, names if len(names) == classes else ()):
-        if _fits_better(confusion, own, read):
-            found = f"{_percent(confusion, read)} instead of {_percent(confusion, own)}"
-            return f"labels do not match the model's classes: {words} (accuracy {found})"
-    return ""
+    readings = _readings(confusion, names if len(names) == classes else ())
+    fitting = [(read, words) for read, words in readings if _fits_better(confusion, own, read)]
+    if not fitting:
+        return ""
+    best = max(_shares(confusion, read)[0] for read, _ in fitting)
+    read, words = next(one for one in fitting if _shares(confusion, one[0])[0] >= best - _ALIKE)
+    found = f"{_percent(confusion, read)} instead of {_percent(confusion, own)}"
+    return f"labels do not match the model's classes: {words} (accuracy {found})"
 
 
 def _readings(confusion: Counts, names: Sequence[str]) -> Iterator[tuple[Counts, str]]:

@@ -48,8 +48,9 @@ def accuracy_view(
     if wrong:
         parts.append(Text(wrong, style="bold red"))
     parts.append(quality.line(verdict))
-    mismatch = summary.task.name == "classification" and doubt(summary.confusion, bundle.manifest.labels)
-    if mismatch:
+    is_classification = summary.task.name == "classification"
+    mismatch = doubt(summary.confusion, bundle.manifest.labels) if is_classification else ""
+    if mismatch and (verdict is None or mismatch not in verdict.reasons):
         parts.append(Text(f"✗ {mismatch}", style="bold red"))
     if summary.confusion is not None:
         known = bundle.manifest.labels
