@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from tinyserve.bench.result import ArenaBlock
 from tinyserve.report.html import svg
 from tinyserve.report.html.arena_labels import clear_span, short_name
+from tinyserve.report.html.arena_picture import named_columns
 
 
 def block(name: str, offset: int, size: int, first: int, last: int) -> ArenaBlock:
@@ -50,6 +52,22 @@ def test_in_narrow_boxes_names_stand_and_where_none_fits_there_is_none() -> None
     assert len({re.search(r'x="([\d.]+)"', text)[1] for text in texts}) == 12  # type: ignore[index]
     crowded = [block(f"depthwise_conv2d_{i}", 0, 8000, i, i + 1) for i in range(60)]
     assert 'class="inside"' not in svg.arena(crowded)
+
+
+def test_of_hundreds_of_layers_some_are_named_far_enough_apart() -> None:
+    made = [block(f"b{i}", 0, 80, i, i + 1) for i in range(636)]
+    picture = svg.arena(made, [f"gru_cell_{i}" for i in range(636)])
+    places = sorted(float(x) for x in re.findall(r'<text class="below"[^>]* x="([\d.]+)"', picture))
+    assert 20 <= len(places) <= 24
+    assert min(b - a for a, b in pairwise(places)) > 12
+    assert places[-1] - places[0] > 0.9 * (len(places) - 1) / len(places) * (svg.WIDTH - 100)
+    assert "27 gru_cell_27" in picture
+
+
+def test_below_a_picture_names_keep_apart() -> None:
+    assert len(named_columns([f"layer_{i}" for i in range(10)], 500)) == 12
+    many = named_columns([f"layer_{i}" for i in range(636)], 1800)
+    assert 1800 / len(many) > 12 and many[1][1].endswith(f"layer_{many[1][0]}")
 
 
 def test_names_are_drawn_over_all_boxes() -> None:

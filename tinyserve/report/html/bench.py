@@ -94,7 +94,9 @@ def _cell(result: BenchResult, index: int, report: BenchReport) -> _Cell:
         anchor=f"cell-{index}",
         share=round(100 * result.latency.p90 / largest, 2) if largest else 0,
         histogram=Markup(svg.histogram(result.latencies, unit)) if result.latencies else Markup(),
-        arena=Markup(svg.arena(result.arena, [row.name for row in found])) if result.arena else Markup(),
+        arena=Markup(svg.arena(result.arena, [layer.name for layer in result.layers]))
+        if result.arena
+        else Markup(),
         trace=Markup(svg.energy_trace(trace)) if trace and trace.time_us else Markup(),
         rows=found,
         heaviest=heaviest(found),

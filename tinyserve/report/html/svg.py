@@ -83,7 +83,7 @@ _KIND_CLASS = {
 def arena(blocks: Sequence[ArenaBlock], layers: Sequence[str] = ()) -> str:
     """The arena over time: layers from left to right, bytes from the bottom up, one box per buffer.
 
-    ``layers`` are their names, which stand below where there are few enough.
+    ``layers`` are their names, which stand below: all, or every so many-th.
     """
     first = min(block.first for block in blocks)
     steps = max(block.last for block in blocks) - first + 1
@@ -124,12 +124,13 @@ def arena(blocks: Sequence[ArenaBlock], layers: Sequence[str] = ()) -> str:
 
 
 def _names_below(layers: Sequence[str], first: int, steps: int) -> list[tuple[int, str]]:
-    """Names of layers by the step at which they run; none where they are more than have room."""
-    if len(layers) > _MOST_NAMES or not layers:
-        return []
+    """Names of layers by the step at which they run; where they are more than have room every so many-th,
+    with its number."""
+    every = -(-len(layers) // _MOST_NAMES)
+    named = [(index, f"{index} {name}" if every > 1 else name) for index, name in enumerate(layers)]
     return [
         (index - first, name if len(name) <= _LONGEST_BELOW else f"{name[: _LONGEST_BELOW - 1]}…")
-        for index, name in enumerate(layers)
+        for index, name in named[:: max(1, every)]
         if 0 <= index - first < steps
     ]
 
