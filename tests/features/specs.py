@@ -225,7 +225,30 @@ kind = "concat"
 inputs = ["times", "days"]
 """
 
-ALL = {"speech": SPEECH, "motion": MOTION, "table": TABLE, "camera": CAMERA, "clock": CLOCK}
+FRONT_END = """
+[input]
+shape = [160]
+type = "int16"
+rate_hz = 16000
+stream = true
+
+[[steps]]
+kind = "window"
+length_ms = 30
+hop_ms = 10
+
+[[steps]]
+kind = "micro_frontend"
+"""
+
+ALL = {
+    "speech": SPEECH,
+    "motion": MOTION,
+    "table": TABLE,
+    "camera": CAMERA,
+    "clock": CLOCK,
+    "front_end": FRONT_END,
+}
 
 
 def spec(text: str) -> Spec:
