@@ -17,6 +17,8 @@ from tinyserve.compiler.names import short_name
 from tinyserve.compiler.plan.histories import with_histories
 from tinyserve.compiler.plan.moves import relocate
 from tinyserve.compiler.plan.order import in_order
+from tinyserve.compiler.plan.packing import EFFORT
+from tinyserve.compiler.plan.planner import plan
 from tinyserve.compiler.plan.views import with_views
 from tinyserve.compiler.program import Choice, ControlCall, KernelCall, MemoryPlan, Program, RowsNote, Target
 from tinyserve.errors import UsageError
@@ -33,6 +35,8 @@ _RATES = {"mve": Rates(380.0, 0.3, 35.0)}
 _COUNTED = {"mve": 1.1, "thumb1": 2.5, "dsp": 1.25}
 """Instructions that bands were counted to add, over the estimates, at most; 1 where it is not said."""
 _LEAST_SAVED = {"balanced": 0.05}  # of the arena
+_LARGE, _PATIENCE = 96 * 1024, 25
+"""Arenas with bands whose last percents are worth some seconds of searching where RAM comes first."""
 _MOST_TRIALS = 60  # lowerings; each takes up to a quarter of a second
 
 
@@ -53,6 +57,8 @@ def program_for(model: Model, target: Target, name: str, by_rows: bool = True) -
         bands, program, memory = _banded(model, target, name, program, memory)
     if target.optimize == "ram":
         program, memory = _smallest(model, target, program, memory, bands)
+        if bands and memory.arena_bytes >= _LARGE:
+            memory = min(memory, plan(program, _PATIENCE * EFFORT), key=lambda one: one.arena_bytes)
     note = RowsNote(whole_bytes, _reasons(model, target, bands, by_rows))
     return replace(program, rows=note), memory
 

@@ -14,13 +14,13 @@ from tinyserve.compiler.plan.packing import EFFORT, Packing, Problem, pack
 from tinyserve.compiler.program import Buffer, Lifetime, MemoryPlan, Overlap, Program, View
 
 
-def plan(program: Program) -> MemoryPlan:
+def plan(program: Program, effort: int = EFFORT) -> MemoryPlan:
     """An offset in the arena for every buffer, with a total that is least or close to it.
 
-    Deterministic and of bounded effort. The plan is checked before it is returned.
+    Deterministic and of bounded ``effort``. The plan is checked before it is returned.
     """
     lives = lifetimes(program)
-    packing = solve(program, lives)
+    packing = solve(program, lives, effort)
     offsets = dict(zip(program.buffers, packing.offsets, strict=True))
     result = MemoryPlan(
         offsets=offsets | _offsets_of_views(program.views, offsets),
