@@ -118,7 +118,9 @@ class Search:
             best = _cheapest(limit, alone, runs)
             if best is None or best.extra > most:
                 break
-            if best.bands and (not found or best.bands != found[-1].bands):
+            if found and best.bands == found[-1].bands:
+                found[-1] = best
+            elif best.bands:
                 found.append(best)
         return found
 
