@@ -76,3 +76,17 @@ def test_a_part_has_the_union_of_its_ranges() -> None:
         ends = {(float(united.tensors[i].quantization.min[0]), float(united.tensors[i].quantization.max[0]))
                 for i in part}  # fmt: skip
         assert ends == {(-1.0 - max(part), 0.5 + max(part))}
+
+
+def test_the_products_of_an_attention_are_no_turns() -> None:
+    """The second reads what was made of the first, but they share no weights: one range for scores and values
+    left 9 dB."""
+    model = ModelBuilder()
+    graph = model.graph()
+    q, k, v = (graph.input((1, 4, 4), "float32") for _ in range(3))
+    scores, shares, y = (graph.tensor((1, 4, 4), "float32") for _ in range(3))
+    graph.op("BATCH_MATMUL", [q, k], [scores])
+    graph.op("SOFTMAX", [scores], [shares], beta=1.0)
+    graph.op("BATCH_MATMUL", [shares, v], [y])
+    graph.output(y)
+    assert found(model.build())[1] == []

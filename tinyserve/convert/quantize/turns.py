@@ -4,10 +4,10 @@
 Calibration finds a range of its own for each turn. With the union of these the turns have the same weights,
 multipliers and tables, which are in flash once: with ranges of their own, a GRU of 32 turns has 32 copies.
 
-Front ends that write the turns themselves call tensors by their part (``alike``). Else who has the same part
-is read off the graph, whichever front end made it: a product with the same constants
-that depends on itself is a recurrence; what it reads is the state; operators with the same constants whose
-inputs have the same parts give the same part.
+Front ends that write the turns themselves call tensors by their part (``alike``). Else who has the same
+part is read off the graph, whichever front end made it: a product with the same weights that depends on
+itself is a recurrence (the two products of an attention have none, and are no turns); what it reads is
+the state; operators with the same constants whose inputs have the same parts give the same part.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def parts(model: Any, graph: Any) -> list[list[int]]:
     for tensors in _called_alike(graph):
         found.unite(tensors)
     operators = _operators(model, graph)
-    products = _alike([one for one in operators if one.kind in _PRODUCTS])
+    products = _alike([one for one in operators if one.kind in _PRODUCTS and len(one.inputs) == 1])
     recurrent = [group for group in products if _recurs(group, operators)]
     for group in recurrent:
         for place in range(len(group[0].inputs)):
