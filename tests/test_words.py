@@ -22,13 +22,13 @@ def test_counts_and_their_nouns_agree(given: tuple[int, str], text: str) -> None
     assert counted(*given) == text
 
 
-def test_lengths_in_messages_are_counted() -> None:
+def test_lengths_in_reports_are_counted() -> None:
     """ "{len(layers)} layers" would say "1 layers"."""
     plural = re.compile(rf"\{{(?:len|sum)\([^{{}}]*\)(?::,)?\}} (?:{_COUNTED})\b")
     found = [
         f"{path.name}: {line.strip()}"
-        for path in sorted((CHECKOUT / "tinyserve").rglob("*.py"))
-        if "ops" not in path.parts
+        for package in ("report", "cli")
+        for path in sorted((CHECKOUT / "tinyserve" / package).rglob("*.py"))
         for line in path.read_text(encoding="utf-8").splitlines()
         if plural.search(line) and "_MOST" not in line
     ]

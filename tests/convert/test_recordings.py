@@ -189,7 +189,7 @@ def test_a_function_yields_samples(module: str) -> None:
     [
         ("none", "yielded no sample"),
         ("ragged", "sample 1 of 'motion'"),
-        ("broken", "after 1 samples: KeyError"),
+        ("broken", "after 1 sample: KeyError"),
         ("pairs", "sample 0 has 2 arrays"),
         ("missing", "missing"),
     ],

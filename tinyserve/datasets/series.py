@@ -197,7 +197,8 @@ def opened(path: Path, inputs: Sequence[TensorInfo], reading: Reading) -> Series
     elements = math.prod(sample_shape(info))
     if not values or elements % len(values):
         raise DataError(
-            f"{path}: {counted(len(values), 'column')} of values do not fit the input "
+            f"{path}: {counted(len(values), 'column of values does', 'columns of values do')} "
+            f"not fit the input "
             f"'{info.name}' {info.shape}",
             "keep the columns that the model was trained with, in that order; name a label column 'label'",
         )

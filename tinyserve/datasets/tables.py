@@ -49,7 +49,7 @@ def _window(file: Path, columns: int, info: TensorInfo) -> int:
     elements = int(np.prod(bundle.sample_shape(info)))
     if elements % columns:
         raise DataError(
-            f"{file}: {counted(columns, 'column')} of values do not fit the input "
+            f"{file}: {counted(columns, 'column of values does', 'columns of values do')} not fit the input "
             f"'{info.name}' of shape {info.shape}",
             "keep the columns that the model was trained with, in that order; name a label column 'label'",
         )

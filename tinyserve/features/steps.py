@@ -44,7 +44,8 @@ def _window(step: spec.Window, value: Value, flow: Flow) -> Value:
         raise flow.error(f"a window of {length} samples is longer than the {samples} that there are")
     if flow.stream and samples % hop:
         raise flow.error(
-            f"{counted(samples, 'sample')} per inference are no multiple of the hop {hop}",
+            f"{counted(samples, 'sample per inference is', 'samples per inference are')} no "
+            f"multiple of the hop {hop}",
             "choose [input] shape so that whole hops arrive, or stream = false",
         )
     count = 1 + (samples + kept - length) // hop
@@ -338,7 +339,7 @@ def _spread(op: str, constants: Sequence[float], value: Value, flow: Flow) -> Va
 @build.register
 def _reshape(step: spec.Reshape, value: Value, flow: Flow) -> Value:
     if math.prod(step.shape) != value.elements:
-        raise flow.error(f"{counted(value.elements, 'value')} do not fill {step.shape}")
+        raise flow.error(f"{counted(value.elements, 'value does', 'values do')} not fill {step.shape}")
     return replace(flow.reshaped(value, step.shape), fft_length=0, bin_rate_hz=0.0, windows=False)
 
 

@@ -120,7 +120,7 @@ def test_operators_that_compute_in_half_precision_are_refused(tmp_path: Path) ->
 def test_weights_that_are_not_finite(value: float) -> None:
     values = WEIGHTS.astype(np.float32)
     values[1, 1] = value
-    with pytest.raises(ModelError, match="hold 1 values that are NaN or infinite"):
+    with pytest.raises(ModelError, match="hold 1 value that is NaN or infinite"):
         inspect(fully_connected("float32", values, quantized_weights=False), "m")
 
 

@@ -228,8 +228,8 @@ def _check_finite(model: Model, where: str) -> None:
             ):
                 bad = int(np.count_nonzero(~np.isfinite(tensor.data)))
                 raise ModelError(
-                    f'{where}: the weights "{tensor.name}" hold {counted(bad, "value")} that '
-                    f"are NaN or infinite",
+                    f'{where}: the weights "{tensor.name}" hold '
+                    f"{counted(bad, 'value that is', 'values that are')} NaN or infinite",
                     "training diverged: take an earlier checkpoint, or train with a lower learning rate",
                 )
 

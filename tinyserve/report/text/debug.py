@@ -55,7 +55,8 @@ def _layers(layers: Sequence[LayerQuality], suspects: Sequence[LayerQuality]) ->
     left_out = [layer for layer in layers if layer not in shown]
     if left_out:
         least = min((one.sqnr_db for one in left_out if one.sqnr_db is not None), default=None)
-        table.caption = f"and {counted(len(left_out), 'layer')} that lose less, {_decibels(least)} or more"
+        losing = counted(len(left_out), "layer that loses", "layers that lose")
+        table.caption = f"and {losing} less, {_decibels(least)} or more"
         table.caption_justify = "left"
     return table
 

@@ -33,7 +33,8 @@ def health_lines(seen: Counters, verdict: Verdict) -> Iterator[str]:
         yield f"{what}: PSI {psi:.3f}"
     if verdict.state == "too few":
         yield (
-            f"no verdict: {counted(verdict.looked_at, 'inference')} were looked at, {LEAST_LOOKS} are needed"
+            f"no verdict: {counted(verdict.looked_at, 'inference was', 'inferences were')} "
+            f"looked at, {LEAST_LOOKS} are needed"
         )
     elif verdict.state == "ok":
         yield f"no drift (false-alarm rate at most {verdict.false_alarm_rate:g})"
