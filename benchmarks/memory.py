@@ -68,7 +68,7 @@ def bound(compiled: Compiled, target: Target) -> int:
 
 
 def rows(data: bytes, board: Board, count: bool) -> Iterator[str]:
-    """The cells of a model: bytes with whole tensors, by default, the smallest, and the bound."""
+    """The cells of a model: bytes with whole tensors, by default, the smallest, the bound; fed by rows."""
     for optimize in _PREFERENCES:
         compiled = compile_model(data, workflow.target(board, optimize))
         instructions = f" ({_instructions(compiled, board):,})" if count else ""
@@ -77,6 +77,10 @@ def rows(data: bytes, board: Board, count: bool) -> Iterator[str]:
             assert compiled.program.rows is not None
             yield f"{compiled.program.rows.whole_bytes:,}"
     yield f"{bound(compiled, workflow.target(board, 'balanced')):,}"
+    for optimize in _PREFERENCES:
+        fed = compile_model(data, workflow.target(board, optimize, feed="rows"))
+        instructions = f" ({_instructions(fed, board):,})" if count else ""
+        yield f"{fed.plan.arena_bytes:,}{instructions}"
 
 
 def _instructions(compiled: Compiled, board: Board) -> int:
@@ -98,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--count", action="store_true", help="instructions of one inference, too (slow)")
     chosen = parser.parse_args(arguments)
     table = Table("model", title=f"bytes of arena on {chosen.core}")
-    for column in ("by default", "whole tensors", "--optimize ram", "bound"):
+    for column in ("by default", "whole tensors", "--optimize ram", "bound", "fed", "fed, ram"):
         table.add_column(column, justify="right")
     board = boards.load(chosen.core)
     for name in chosen.only or MODELS:
