@@ -23,6 +23,8 @@ Exit statuses are part of the interface (docs/guide/errors.md):
 
 from __future__ import annotations
 
+import errno
+
 from tinyserve.escapes import clipped
 
 LONGEST_LINE = 2000
@@ -99,6 +101,33 @@ class RefusedError(TinyserveError):
     """A device refused an image, or the model that it had on trial was taken back."""
 
     exit_status = 10
+
+
+_NO_ROOM = {
+    errno.ENOSPC: "free some space, or choose a directory on another disk",
+    errno.EDQUOT: "free some space, or choose a directory on another disk",
+    errno.EFBIG: "raise `ulimit -f`, or choose a file system that holds larger files",
+}
+_OS_HINTS = _NO_ROOM | {
+    errno.EACCES: "choose another directory, or change its permissions",
+    errno.EPERM: "choose another directory, or change its permissions",
+    errno.EROFS: "the file system is read-only: choose another directory",
+    errno.ENOMEM: "close other programs, or raise `ulimit -v`",
+    errno.ENOENT: "check the path",
+    errno.EEXIST: "choose another name, or move what is there away",
+    errno.ENOTDIR: "a part of the path is a file: choose another one",
+    errno.EISDIR: "a directory is in the way: choose another name",
+}
+
+
+def os_hint(error: OSError) -> str:
+    """What to try, by what the system says; empty where nothing is known."""
+    return _OS_HINTS.get(error.errno or 0, "")
+
+
+def write_hint(error: OSError, elsewhere: str) -> str:
+    """What to try where files could not be written: ``elsewhere``, unless they found no room."""
+    return _NO_ROOM.get(error.errno or 0, elsewhere)
 
 
 class FileSystemError(TinyserveError):

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,22 @@ def test_a_file_where_the_directory_should_be_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileSystemError, match="out"):
         write(compile_model(add_model()), tmp_path / "out")
     assert (tmp_path / "out").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("number", "hint"),
+    [(errno.ENOSPC, "free some space"), (errno.EFBIG, "ulimit -f"), (errno.EACCES, "make this one writable")],
+)
+def test_what_to_try_is_true_of_why_nothing_could_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, hint: str
+) -> None:
+    def fails(path: Path, data: bytes) -> int:
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", fails)
+    with pytest.raises(FileSystemError) as caught:
+        write(compile_model(add_model()), tmp_path / "out")
+    assert hint in caught.value.hint
 
 
 def test_a_disk_that_fills_up_leaves_the_old_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

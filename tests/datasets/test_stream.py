@@ -185,6 +185,18 @@ def test_truncated_files(tmp_path: Path, name: str, keep: int) -> None:
         read(path)
 
 
+@pytest.mark.parametrize("name", ["d.npz", "d.npy"])
+def test_arrays_of_objects_are_called_that_and_never_loaded(tmp_path: Path, name: str) -> None:
+    objects = np.array([{}, [1], "x"], object)
+    if name == "d.npz":
+        np.savez(tmp_path / name, x=objects)
+    else:
+        np.save(tmp_path / name, objects)
+    with pytest.raises(DataError, match="holds Python objects") as caught:
+        read(tmp_path / name)
+    assert "numeric arrays" in caught.value.hint
+
+
 def test_arrays_of_different_length_and_empty_ones(tmp_path: Path) -> None:
     np.savez(tmp_path / "d.npz", x=VALUES, y=LABELS[:3])
     with pytest.raises(DataError, match="differ in length"):

@@ -137,7 +137,7 @@ def test_long_runs_keep_the_last_activations(tmp_path: Path) -> None:
         lines = device.ask("stop")
         printed = printed_activations(lines)
         assert len(printed) == 512
-        assert printed[-1] == int.from_bytes(bytes.fromhex(last[9:11]), signed=True)
+        assert printed[-1] == int.from_bytes(bytes.fromhex(last[9:11]), "little", signed=True)
         assert "ts-stream-[steps=600]" in lines
 
 

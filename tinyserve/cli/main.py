@@ -7,7 +7,6 @@ Nothing heavy is imported here: `tinyserve --help` and shell completion answer w
 from __future__ import annotations
 
 import contextlib
-import errno
 import importlib
 import io
 import os
@@ -23,7 +22,14 @@ import click
 
 from tinyserve import __version__, platforms
 from tinyserve.cli.console import echo
-from tinyserve.errors import LONGEST_LINE, FileSystemError, Terminated, TinyserveError, ToolError
+from tinyserve.errors import (
+    LONGEST_LINE,
+    FileSystemError,
+    Terminated,
+    TinyserveError,
+    ToolError,
+    os_hint,
+)
 from tinyserve.escapes import clipped
 from tinyserve.extras import missing_package
 
@@ -263,25 +269,10 @@ def _report(error: TinyserveError, verbose: bool) -> int:
     return error.exit_status
 
 
-_OS_HINTS = {
-    errno.EACCES: "choose another directory, or change its permissions",
-    errno.EPERM: "choose another directory, or change its permissions",
-    errno.EROFS: "the file system is read-only: choose another directory",
-    errno.ENOSPC: "free some space, or choose a directory on another disk",
-    errno.EFBIG: "raise `ulimit -f`, or choose a file system that holds larger files",
-    errno.EDQUOT: "free some space, or choose a directory on another disk",
-    errno.ENOMEM: "close other programs, or raise `ulimit -v`",
-    errno.ENOENT: "check the path",
-    errno.EEXIST: "choose another name, or move what is there away",
-    errno.ENOTDIR: "a part of the path is a file: choose another one",
-    errno.EISDIR: "a directory is in the way: choose another name",
-}
-
-
 def _file_system_error(error: OSError) -> FileSystemError:
     where = f"{error.filename}: " if error.filename is not None else ""
     message = f"{where}{error.strerror or error}"
-    converted = FileSystemError(message, _OS_HINTS.get(error.errno or 0, ""))
+    converted = FileSystemError(message, os_hint(error))
     converted.__cause__ = error
     return converted
 

@@ -19,7 +19,7 @@ from tinyserve.compiler.emit.emit import MARK, Sources, emit
 from tinyserve.compiler.graph.types import Model
 from tinyserve.compiler.plan.memories import place
 from tinyserve.compiler.program import PORTABLE, STATIC, Interface, Memories, MemoryPlan, Program, Target
-from tinyserve.errors import FileSystemError
+from tinyserve.errors import FileSystemError, write_hint
 from tinyserve.files import refuse_file
 
 
@@ -104,7 +104,7 @@ def write_files(files: Mapping[str, str | bytes], directory: Path) -> list[Path]
                 directory.rmdir()
         raise FileSystemError(
             f"cannot write the sources: {error.strerror}: {error.filename or directory}",
-            "choose another directory with -o, or make this one writable",
+            write_hint(error, "choose another directory with -o, or make this one writable"),
         ) from error
     return [directory / path for path in files]
 

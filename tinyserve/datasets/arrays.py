@@ -19,8 +19,8 @@ def read_npz(path: Path) -> Named:
     """The arrays of a .npz; labels are recognised by their names."""
     try:
         arrays = npz.load(path)
-    except _UNREADABLE as error:
-        raise _unreadable(path, error) from error
+    except UNREADABLE as error:
+        raise unreadable(path, error) from error
     labels = [arrays.pop(name) for name in list(arrays) if is_label(name)]
     return Named(arrays, labels[0] if labels else None, str(path))
 
@@ -68,12 +68,12 @@ def read_array(path: Path) -> Array:
     """The array of a .npy."""
     try:
         array: Array = npz.load_array(path)
-    except _UNREADABLE as error:
-        raise _unreadable(path, error) from error
+    except UNREADABLE as error:
+        raise unreadable(path, error) from error
     return array
 
 
-_UNREADABLE = (
+UNREADABLE = (
     OSError,
     ValueError,
     EOFError,
@@ -86,9 +86,10 @@ _UNREADABLE = (
 )
 
 
-def _unreadable(path: Path, error: BaseException) -> DataError:
+def unreadable(path: Path, error: BaseException) -> DataError:
+    """What one of ``UNREADABLE`` means for a file of arrays."""
     text = str(error)
-    if "allow_pickle" in text or "Object arrays" in text:
+    if any(word in text for word in ("allow_pickle", "Object arrays", "Python objects")):
         return DataError(
             f"{path}: holds Python objects (a pickle), which would run code on loading",
             "save plain numeric arrays: numpy.savez(path, x=numpy.asarray(samples, dtype='float32'))",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ import numpy as np
 
 from tinyserve import npz
 from tinyserve.bundle import TensorInfo
-from tinyserve.datasets import columns, images, readers, series
+from tinyserve.datasets import arrays, columns, images, readers, series
 from tinyserve.datasets.dataset import Dataset
 from tinyserve.datasets.named import AS_IT_IS, Array, Named, Reading, is_label, label_columns
 from tinyserve.errors import DataError
@@ -202,11 +201,8 @@ class _explained:
         return
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError | ValueError | EOFError | zipfile.BadZipFile | zlib.error):
-            raise DataError(
-                f"{self.path}: cannot be read as numpy data: {error}",
-                "the file may be truncated: write it again with numpy.savez",
-            ) from error
+        if isinstance(error, arrays.UNREADABLE) and not isinstance(error, MemoryError):
+            raise arrays.unreadable(self.path, error) from error
 
 
 def _images(path: Path, inputs: Sequence[TensorInfo], piece: int, reading: Reading) -> Stream:

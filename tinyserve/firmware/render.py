@@ -14,7 +14,7 @@ from tinyserve.boards.types import Board, Region
 from tinyserve.compiler.compile import Compiled
 from tinyserve.compiler.emit.kernel_files import kernel_text
 from tinyserve.compiler.program import MemoryPlan
-from tinyserve.errors import FileSystemError, UsageError
+from tinyserve.errors import FileSystemError, UsageError, write_hint
 from tinyserve.files import refuse_links
 from tinyserve.firmware import log_mel
 from tinyserve.firmware.interface import ModelInterface, interface_of
@@ -418,7 +418,7 @@ def write_project(directory: Path, files: dict[str, str | bytes]) -> None:
     except OSError as error:
         raise FileSystemError(
             f"cannot write the firmware project: {error.strerror}: {error.filename or directory}",
-            "choose another directory, or make this one writable",
+            write_hint(error, "choose another directory, or make this one writable"),
         ) from error
 
 

@@ -113,7 +113,7 @@ def _records() -> list[type[Params]]:
 def _names(record: type[Params]) -> Iterator[str]:
     """The names of a record's leaves, by its annotations."""
     for name, kind in get_type_hints(record).items():
-        inner = kind if isinstance(kind, type) else get_args(kind)[0]
+        inner = get_args(kind)[0] if get_args(kind) else kind
         if name == "c_type":
             continue
         if not isinstance(inner, type) or not issubclass(inner, Params):

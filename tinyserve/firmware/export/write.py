@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tinyserve.boards.types import Board
 from tinyserve.compiler.compile import Compiled
-from tinyserve.errors import FileSystemError, UsageError
+from tinyserve.errors import FileSystemError, UsageError, write_hint
 from tinyserve.files import refuse_file, refuse_links, write
 from tinyserve.firmware.export.kind import kinds_in
 from tinyserve.firmware.export.library import Library
@@ -58,7 +58,7 @@ def _write(files: Mapping[str, bytes], directory: Path) -> list[Path]:
     except OSError as error:
         raise FileSystemError(
             f"cannot write the project: {error.strerror}: {error.filename or directory}",
-            "choose another directory with -o, or make this one writable",
+            write_hint(error, "choose another directory with -o, or make this one writable"),
         ) from error
     return [directory / name for name in files]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import importlib
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,7 @@ _RANDOM = frozenset(
 )
 _LOOPS = frozenset(("Loop", "Scan"))
 _INNER = frozenset(("If", "Loop"))
+_NEWEST_OPSET = re.compile(r"support for domain ai\.onnx is till opset (\d+)")
 _MOST_ELEMENTS = 1 << 26
 _MOST_BYTES = 4 << 30  # a few nodes can ask for terabytes
 _OF_SHAPES = frozenset(("Shape", "Size"))
@@ -149,6 +151,13 @@ def session_of(model: Any, plain: bool = True) -> Any:
     try:
         return runtime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
     except Exception as error:
+        newest = _NEWEST_OPSET.search(str(error))
+        if newest:
+            raise ModelError(
+                f"onnxruntime {runtime.__version__} knows operator sets up to {newest[1]}, not the model's",
+                f"export it with opset_version={newest[1]}, or upgrade onnxruntime (its current versions may "
+                "need a newer Python)",
+            ) from error
         raise ModelError(
             f"onnxruntime cannot load the model: {_first(error)}", "export it again, with a current exporter"
         ) from error
