@@ -85,8 +85,12 @@ def _wants_tensorflow(found: pytest.ExceptionInfo[BaseException] | None, shown: 
 
 
 @pytest.fixture(scope="session", autouse=True)
-def warm_workers() -> Iterator[None]:
-    """Converter processes are forks of one that has imported TensorFlow."""
+def warm_workers(pytestconfig: pytest.Config) -> Iterator[None]:
+    """Converter processes are forks of one that has imported TensorFlow; not where CPU time is measured, in
+    which forks would not be counted."""
+    if pytestconfig.getoption("--cpu-times", None) is not None:
+        yield
+        return
     with warm_worker.started():
         yield
 

@@ -4,8 +4,9 @@ that begins to fail: no network, and no example of a fault in the training data.
 
     python examples/vibration/train.py --out build/vibration
 
-Writes train.npz and test.npz (windows of 512 samples, and in the test of each whether the bearing knocks),
-vibration.tflite (the features alone) and pipeline.toml with the centroids of the good windows' features.
+Writes train.npz and test.npz (windows of 512 samples), faults.npz (which of the test's windows have a bearing
+that knocks), vibration.tflite (the features alone) and pipeline.toml with the centroids of the good windows'
+features.
 """
 
 from __future__ import annotations

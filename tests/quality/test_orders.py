@@ -68,6 +68,16 @@ def test_numbers_sorted_as_text_are_found() -> None:
     assert "sorted as text" in doubt(matrix(labels, predicted, 12))
 
 
+@pytest.mark.parametrize("classes", [20, 100, 1000])
+@pytest.mark.parametrize("right", [0.0, 0.2, 0.5])
+def test_few_samples_of_many_classes_raise_no_alarm(classes: int, right: float) -> None:
+    r = Random(17, 12)
+    for samples in (10, 20, 40, 60, 100):
+        for _ in range(20):
+            truth, predicted = answers(r, classes, samples, right)
+            assert doubt(matrix(truth, predicted, classes)) == ""
+
+
 @pytest.mark.parametrize("kind", ["random", "always one", "unbalanced", "few samples", "one class"])
 def test_bad_models_raise_no_alarm(kind: str) -> None:
     r = Random(17, 8)
@@ -96,6 +106,21 @@ def test_a_name_written_otherwise_is_named() -> None:
 def test_numbers_that_are_names_of_classes_are_names() -> None:
     task = Classification(3, "", ("1", "2", "3"))
     assert task.indices(np.array([1, 2, 2]), 3).tolist() == [0, 1, 1]
+    assert task.indices(np.array([3.0, 1.0]), 2).tolist() == [2, 0]
+    assert task.indices(np.eye(3)[[0, 2]], 2).tolist() == [0, 2]
+    with pytest.raises(DataError, match="'0', which is no class"):
+        task.indices(np.array([0, 1, 1]), 3)
+
+
+def test_each_piece_of_data_is_read_as_the_whole_is() -> None:
+    r = Random(17, 11)
+    for names in (("1", "2", "3"), ("0", "1", "2"), ("2", "0", "1"), ("10", "20", "30"), ("a", "b", "c")):
+        task = Classification(3, "", names)
+        truth = r.rng.integers(0, 3, 24)
+        labels = np.array(names)[truth] if names[0] == "a" else np.array(names).astype(np.int64)[truth]
+        for first in range(0, 24, 4):
+            piece = task.indices(labels[first : first + 4], 4, first)
+            assert piece.tolist() == truth[first : first + 4].tolist()
 
 
 def test_what_fits_best_is_said() -> None:

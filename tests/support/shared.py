@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 
 from tinyserve import platforms
 
-_PATIENCE_S = 240.0
+_PATIENCE_S = 900.0
+"""Longer than anything takes to make, on a slow machine too: else all that wait fail with the maker."""
 
 
 def directory(factory: pytest.TempPathFactory) -> Path:
@@ -31,6 +33,7 @@ def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None
             time.sleep(0.05)
         if not place.exists():
             part = place.with_suffix(".part")
+            shutil.rmtree(part, ignore_errors=True)  # what a maker that failed has left
             part.mkdir()
             make(part)
             part.rename(place)

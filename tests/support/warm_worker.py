@@ -128,9 +128,15 @@ class _Forks:
                         self._fork(self._listener.accept()[0], over)
 
     def _fork(self, line: socket.socket, over: int) -> None:
-        size, streams, _, _ = socket.recv_fds(line, 4, 3)
-        with line.makefile("rb") as file:
-            about = json.loads(file.read(int.from_bytes(size, "little")))
+        streams: list[int] = []
+        try:
+            size, streams, _, _ = socket.recv_fds(line, 4, 3)
+            with line.makefile("rb") as file:
+                about = json.loads(file.read(int.from_bytes(size, "little")))
+        except (OSError, ValueError):  # a client that was stopped before it had said all
+            for one in (line.detach(), *streams):
+                os.close(one)
+            return
         forked = os.fork()
         if forked:
             self._lines[forked] = line

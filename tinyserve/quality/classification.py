@@ -43,7 +43,7 @@ class Classification:
         if labels is None:
             return unknown(count)
         if labels.ndim == 2 and labels.shape[1] == self.classes and _is_one_hot(labels):
-            labels = labels.argmax(axis=1)
+            return np.asarray(labels.argmax(axis=1), np.int64)
         if labels.ndim != 1:
             raise DataError(
                 f"labels of shape {labels.shape} are neither class indices nor one-hot rows",
@@ -56,13 +56,11 @@ class Classification:
             labels = numbers
         if labels.dtype.kind not in "fiub":
             raise DataError(f"labels are {labels.dtype}", "give class indices from 0, or class names")
+        if len(self.names) == self.classes and _are_numbers(self.names):
+            return self._named(labels, first)  # whatever they are: data may come a piece at a time
         with np.errstate(invalid="ignore"):
             whole = labels.astype(np.int64)
         bad = (whole != labels) | (whole < 0) | (whole >= self.classes)
-        if len(self.names) == self.classes and _are_numbers(self.names):
-            known = set(self.names)
-            if bad.any() or all(_name(label) in known for label in labels.tolist()):
-                return self._named(labels, first)
         if not bad.any():
             return whole
         place = int(np.argmax(bad))

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 _LEAST_SAMPLES = 10
+_LEAST_PER_CLASS = 5
+"""Samples that an order of all classes is read off: of fewer it would be made to fit."""
 _LEAST_GAIN = 0.25
 _ALIKE = 0.02  # of accuracy, by which a likelier reading may be behind
 _NAMED = 6
@@ -59,7 +61,7 @@ def _readings(confusion: Counts, names: Sequence[str]) -> Iterator[tuple[Counts,
     yield own[::-1].copy(), backwards
     most = np.where(confusion.sum(axis=1) > 0, confusion.argmax(axis=1), -1)
     seen = most[most >= 0]
-    if len(set(seen.tolist())) == len(seen):
+    if len(set(seen.tolist())) == len(seen) and confusion.sum() >= _LEAST_PER_CLASS * len(seen):
         pairs = [(int(label), called[most[label]]) for label in own if most[label] >= 0]
         listed = ", ".join(f"{label} for '{name}'" for label, name in pairs[:_NAMED])
         more = ", …" if len(pairs) > _NAMED else ""

@@ -111,3 +111,29 @@ def test_nothing_behind_them_stays_in_float(tmp_path: Path) -> None:
     np.savez(tmp_path / "d.npz", x=np.random.default_rng(3).normal(size=(60, 6)).astype(np.float32))
     made = convert(tmp_path / "m.tflite", representative=tmp_path / "d.npz", output=tmp_path / "out")
     assert facts.left_in_float(facts.as_compiled(made.model_bytes())) == []
+
+
+@pytest.mark.parametrize("name", ["MUL", "SUB"])
+@pytest.mark.parametrize(
+    "shapes",
+    [((4, 1), (1, 4)), ((1, 4, 1), (4,)), ((2, 2), (2, 2)), ((2, 2), (4, 1, 1)), ((1, 4), (1, 1, 4))],
+)
+def test_a_value_in_two_shapes_is_broadcast_as_it_was(
+    name: str, shapes: tuple[tuple[int, ...], tuple[int, ...]]
+) -> None:
+    """Outer products and differences, too: what is computed in the shape that both had is another model."""
+    model = ModelBuilder()
+    graph = model.graph()
+    x = graph.input((1, 4), "float32")
+    h = graph.tensor((1, 4), "float32")
+    graph.op("RELU", [x], [h])
+    made = [graph.tensor(shape, "float32") for shape in shapes]
+    for shape, one in zip(shapes, made, strict=True):
+        graph.op("RESHAPE", [h, graph.constant(np.array(shape, np.int32))], [one])
+    y = graph.tensor(np.broadcast_shapes(*shapes), "float32")
+    graph.op(name, made, [y])
+    graph.output(y)
+    data = model.build()
+    sample = [np.array([[1, -2, 3, 4]], np.float32)]
+    wanted, got = (runtimes.runner("litert", one)(sample)[0] for one in (data, in_front(data)))
+    np.testing.assert_array_equal(wanted, got)

@@ -62,6 +62,34 @@ def test_a_layer_that_is_used_side_by_side_keeps_its_ranges() -> None:
     assert turns.united(data) is data
 
 
+def in_series(depth: int, skip: bool) -> bytes:
+    """The same dense layer several times in series, with or without a skip connection round each: it takes no
+    input of its own in any of them."""
+    builder = ModelBuilder()
+    graph = builder.graph()
+    weights = graph.constant(np.ones((4, 4), np.float32))
+    x = graph.input((1, 4), "float32")
+    for _ in range(depth):
+        y = graph.tensor((1, 4), "float32")
+        graph.op("FULLY_CONNECTED", [x, weights, None], [y], activation="RELU")
+        if skip:
+            added = graph.tensor((1, 4), "float32")
+            graph.op("ADD", [x, y], [added], activation="NONE")
+            y = added
+        x = y
+    graph.output(x)
+    return builder.build()
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_a_layer_that_is_used_again_in_series_keeps_its_ranges(skip: bool) -> None:
+    """One range for an input of ±60 and outputs of ±2 left 0.3 dB of 39."""
+    for depth in (2, 3, 6):
+        data = in_series(depth, skip)
+        assert found(data)[1] == []
+        assert turns.united(data) is data
+
+
 def test_a_part_has_the_union_of_its_ranges() -> None:
     layer = Unrolled("RNN", 9, 2, 4, "float32")
     model = objects.unpack(layer.model())

@@ -44,7 +44,8 @@ def _behind(model: Any, graph: Any) -> bool:
             sources = [int(one.inputs[0]) for one in reshapes if one is not None]
             first, second = (graph.tensors[source] for source in sources)
             alike = sources[0] == sources[1] or makers.get(sources[0]) is makers.get(sources[1], operator)
-            if not alike or _extents(first) != _extents(second):
+            shapes = [_extents(graph.tensors[int(one.outputs[0])]) for one in reshapes if one is not None]
+            if not alike or _extents(first) != _extents(second) or shapes[0] != shapes[1]:
                 break
             operators.insert(operators.index(operator) + 1, _on_sources(model, graph, operator, sources))
             reshapes = [makers.get(source) for source in sources]

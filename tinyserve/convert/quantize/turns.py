@@ -6,8 +6,9 @@ multipliers and tables, which are in flash once: with ranges of their own, a GRU
 
 Front ends that write the turns themselves call tensors by their part (``alike``). Else who has the same
 part is read off the graph, whichever front end made it: a product with the same weights that depends on
-itself is a recurrence (the two products of an attention have none, and are no turns); what it reads is
-the state; operators with the same constants whose inputs have the same parts give the same part.
+itself and on an input of the turn's own is a recurrence (the two products of an attention have no weights,
+and a layer that is used again in series has no such input); what it reads is the state; operators with the
+same constants whose inputs have the same parts give the same part.
 """
 
 from __future__ import annotations
@@ -156,16 +157,30 @@ def _alike(operators: Sequence[_Operator]) -> list[list[_Operator]]:
 
 
 def _recurs(group: Sequence[_Operator], operators: Sequence[_Operator]) -> bool:
-    """Whether one of a group reads what was computed from another's output."""
+    """Whether one of a group reads what was computed from another's output and an input of its turn's own. A
+    layer that is used again in series has none: what it reads beside comes from before the first use."""
     first = operators.index(group[0])
     members = {id(one) for one in group[1:]}
-    touched = set(group[0].outputs)
+    before = _sources(operators[:first], group[0].read)
+    computed, mixed = set(group[0].outputs), set[int]()
     for one in operators[first + 1 :]:
-        if touched.intersection(one.read):
-            if id(one) in members:
-                return True
-            touched.update(one.outputs)
+        if not computed.intersection(one.read):
+            continue
+        if id(one) in members and mixed.intersection(one.read):
+            return True
+        if mixed.intersection(one.read) or any(t not in computed and t not in before for t in one.read):
+            mixed.update(one.outputs)
+        computed.update(one.outputs)
     return False
+
+
+def _sources(operators: Sequence[_Operator], tensors: Iterable[int]) -> set[int]:
+    """These, and all that they are computed from."""
+    found = set(tensors)
+    for one in reversed(operators):
+        if found.intersection(one.outputs):
+            found.update(one.read)
+    return found
 
 
 def _beside(
