@@ -178,7 +178,8 @@ static void count_input(const uint8_t *values, const tensor_io *t)
     uint32_t left = codes < HEALTH_CODES ? codes : HEALTH_CODES;
     uint32_t place = health.place < codes ? health.place : 0u;
     uint32_t group = groups == 1u ? 0u : place % groups;
-    uint32_t threshold = health.seen.looked_at; /* each code of an input meets all of them, look by look */
+    /* By the golden ratio, so that each code of each channel meets all thresholds as often, however places move on. */
+    uint32_t threshold = (health.seen.looked_at * 0x9e3779b9u) >> 27;
     for (; left > 0u; --left) {
         const uint8_t *const code = values + (width == 2u ? 2u * place + 1u : place);
         const uint32_t top = *code ^ flip;

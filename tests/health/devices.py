@@ -11,6 +11,7 @@ from tinyserve.health.level import PLACES
 from tinyserve.health.profile import BINS, CODES, MOST_GROUPS, bins_of
 
 THRESHOLD_STEP = 7
+GOLDEN_RATIO = 0x9E3779B9
 Array = npt.NDArray[np.int8]
 
 
@@ -29,7 +30,8 @@ def counted(inputs: Array, outputs: Array | None = None, sha256: str = "") -> Co
         places = (place + step * np.arange(looked)) % size
         picked = values[places]
         np.add.at(codes, (places % channels, bins_of(picked)), 1)
-        thresholds = (look + THRESHOLD_STEP * np.arange(looked)) % (2 * PLACES)
+        first = (look * GOLDEN_RATIO & 0xFFFFFFFF) >> 27
+        thresholds = (first + THRESHOLD_STEP * np.arange(looked)) % (2 * PLACES)
         np.add.at(fine, places % channels, ((picked.astype(np.int64) + 128) % PLACES > thresholds))
         low += int(np.sum(picked == -128))
         high += int(np.sum(picked == 127))

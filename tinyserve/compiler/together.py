@@ -62,7 +62,8 @@ class _Planned:
 
     @property
     def scratch_bytes(self) -> int:
-        inside = self.memory.offsets.keys() - set(self.apart)
+        whole = self.alone.program.whole
+        inside = [buffer for buffer in self.memory.offsets if whole(buffer) not in self.apart]
         return max((self.memory.offsets[buffer] + buffer.nbytes for buffer in inside), default=0)
 
 

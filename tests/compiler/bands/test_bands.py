@@ -97,3 +97,28 @@ def test_a_layer_has_as_many_inputs_as_the_driver_takes(count: int) -> None:
     (got,) = HostModel(compiled, sanitize=True).run([values])
     (wanted,) = HostModel(compile_model(model.build())).run([values])
     assert np.array_equal(got, wanted)
+
+
+@pytest.mark.parametrize("rows", [0x7FFF, 0x8000, 70_000])
+def test_an_image_of_more_rows_than_the_driver_counts_is_in_no_band(rows: int) -> None:
+    """A second of sound has 16,000; of 70,000 rows the driver saw 4,464."""
+    model = ModelBuilder()
+    graph, r = model.graph(), np.random.default_rng(3)
+    x = graph.input((1, rows, 1, 1), "int8", 0.05)
+    for extent, step, channels in ((8, 16, 64), (3, 2, 8)):
+        made = (x.shape[1] - extent) // step + 1
+        y = graph.tensor((1, made, 1, channels), "int8", 0.05)
+        values = r.integers(-9, 9, (channels, extent, 1, x.shape[3])).astype(np.int8)
+        weights = graph.constant(values, [0.01] * channels, axis=0)
+        graph.op("CONV_2D", [x, weights, None], [y], padding="VALID", stride_h=step, stride_w=1)
+        x = y
+    z = graph.tensor((1, 8), "int8", 0.0005)
+    graph.op("MEAN", [x, graph.constant(np.array([1, 2], np.int32))], [z], keep_dims=False)
+    graph.output(z)
+    compiled = compile_model(model.build(), Target(optimize="ram"))
+    stages = [stage.op for call in band_calls(compiled) for stage in call.stages]
+    assert ("CONV_2D" in stages) == (rows <= 0x7FFF)
+    values = r.integers(-128, 128, (1, rows, 1, 1)).astype(np.int8)
+    (got,) = HostModel(compiled, sanitize=True).run([values])
+    (wanted,) = HostModel(compile_model(model.build(), Target(optimize="speed"))).run([values])
+    assert np.array_equal(got, wanted)

@@ -12,7 +12,11 @@ from tests.compiler.passes.changed import check_random_graphs
 from tests.compiler.passes.nets import Net, applying
 from tests.support import differential
 from tests.support.differential import Case
+from tests.support.flatbuffer_builder import ModelBuilder
 from tests.support.fuzz_seed import fuzz_seed
+from tests.support.tflm import Tflm
+from tinyserve.compiler.compile import compile_model
+from tinyserve.compiler.host.model import HostModel
 from tinyserve.compiler.passes import dead_channels, dead_code, no_ops, reshapes
 from tinyserve.compiler.passes.load import load
 
@@ -80,6 +84,28 @@ def test_reductions_read_the_image_whose_row_was_taken_away(axes: tuple[int, ...
         "MEAN",
         (1, 1, 9, 4),
     )
+
+
+@pytest.mark.parametrize(("scale", "zero_point"), [(0.05, 0), (0.1, 0), (0.05, 5)])
+def test_reductions_mean_what_the_reshape_says_that_codes_mean(scale: float, zero_point: int) -> None:
+    """A RESHAPE whose output has another scale copies codes, in TFLM, and gives them another meaning."""
+    r = np.random.default_rng(3)
+    model = ModelBuilder()
+    graph = model.graph()
+    x = graph.input((1, 1, 12, 4), "int8", 0.05)
+    y = graph.tensor((1, 1, 12, 4), "int8", 0.05)
+    graph.op("LEAKY_RELU", [x], [y], alpha=0.5)
+    reshaped = graph.tensor((1, 12, 4), "int8", scale, zero_point)
+    graph.op("RESHAPE", [y], [reshaped], new_shape=(1, 12, 4))
+    z = graph.tensor((1, 4), "int8", 0.05)
+    graph.op("MEAN", [reshaped, graph.constant(np.array([1], np.int32))], [z], keep_dims=False)
+    graph.output(z)
+    data = model.build()
+    values = r.integers(-128, 128, (1, 1, 12, 4)).astype(np.int8)
+    oracle = Tflm(data)
+    oracle.invoke([values])
+    (found,) = HostModel(compile_model(data)).run([values])
+    np.testing.assert_array_equal(found.reshape(-1), oracle.output().reshape(-1))
 
 
 def test_transposes_compose_in_the_right_order() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from flatbuffers import flexbuffers
 
 from tests.compiler.ops.generate import Random
 from tests.support.flatbuffer_builder import GraphBuilder, ModelBuilder, TensorRef
@@ -14,6 +15,7 @@ from tests.support.tflm import Tflm
 from tinyserve.compiler.compile import Compiled, compile_model
 from tinyserve.compiler.host.model import HostModel
 from tinyserve.compiler.program import Optimize, Target
+from tinyserve.compiler.together import Member, compile_together
 
 Q = {"scale": 0.05, "zero_point": 3}
 
@@ -121,3 +123,80 @@ def test_the_arena_grows_little_by_it(optimize: Optimize) -> None:
     fastest = compile_model(data, Target(optimize="speed"), "model")
     assert moves(fastest) <= moves(compiled) <= 8
     assert compiled.plan.arena_bytes <= fastest.plan.arena_bytes
+
+
+def gated() -> bytes:
+    """A history in front of a circular buffer, whose inferences end early but for each second."""
+    model = ModelBuilder()
+    graph, r, channels, held = model.graph(), Random(6, 191), 8, 3
+    x = graph.input((1, 1, 1, channels), "int8", **Q)
+    old = graph.tensor((1, held, 1, channels), "int8", **Q)
+    graph.op("READ_VARIABLE", [_handle(graph, "h")], [old])
+    joined = graph.tensor((1, held + 1, 1, channels), "int8", **Q)
+    graph.op("CONCATENATION", [old, _scaled(graph, x)], [joined], axis=1, activation="NONE")
+    weights = graph.constant(r.values((1, held + 1, 1, channels), "int8"), 0.004)
+    y = graph.tensor((1, 1, 1, channels), "int8", **Q)
+    graph.op(
+        "DEPTHWISE_CONV_2D", [joined, weights], [y], padding="VALID", activation="NONE",
+        depth_multiplier=1, stride_h=1, stride_w=1, dilation_h_factor=1, dilation_w_factor=1,
+    )  # fmt: skip
+    ring = graph.tensor((1, 2, 1, channels), "int8", **Q, variable=True)
+    graph.op("CIRCULAR_BUFFER", [y], [ring], custom_options=bytes(flexbuffers.Dumps({"cycles_max": 2})))
+    z = graph.tensor((1, 2, 1, channels), "int8", **Q)
+    graph.op("LEAKY_RELU", [ring], [z], alpha=0.3)
+    new = graph.tensor((1, held, 1, channels), "int8", **Q)
+    operands = [graph.constant(value, dtype="int32") for value in ([0, 1, 0, 0], [1, held, 1, channels])]
+    graph.op("SLICE", [joined, *operands], [new])
+    graph.op("ASSIGN_VARIABLE", [_handle(graph, "h"), new], [])
+    graph.output(z)
+    return model.build()
+
+
+def test_an_inference_that_ends_early_leaves_variables_alone() -> None:
+    data = gated()
+    host, oracle, r = (
+        HostModel(compile_model(data, Target(optimize="speed"), "model")),
+        Tflm(data),
+        Random(7, 191),
+    )
+    for step in range(8):
+        x = r.values((1, 1, 1, 8), "int8")
+        (found,) = host.run([x])
+        oracle.invoke([x])
+        if step % 2:
+            np.testing.assert_array_equal(found.reshape(-1), oracle.output().reshape(-1))
+
+
+@pytest.mark.parametrize("optimize", ["ram", "balanced"])
+def test_arenas_that_are_large_enough_for_bands_are_planned(optimize: Optimize) -> None:
+    """Operators without outputs are among those that bands are looked for in."""
+    stream = Stream(layers=3, channels=64 if optimize == "ram" else 2048)
+    data = stream.model()
+    host, oracle, r = (
+        HostModel(compile_model(data, Target(optimize=optimize), "model")),
+        Tflm(data),
+        Random(7, 192),
+    )
+    for _ in range(3):
+        x = r.values((1, 1, 1, stream.channels), "int8")
+        (found,) = host.run([x])
+        oracle.invoke([x])
+        np.testing.assert_array_equal(found.reshape(-1), oracle.output().reshape(-1))
+
+
+def test_equal_initial_values_are_stored_once() -> None:
+    def constants(layers: int) -> int:
+        compiled = compile_model(Stream(layers=layers, channels=64).model(), Target(), "model")
+        initial = {id(one): one.nbytes for one in compiled.program.initial.values()}
+        return sum(initial.values())
+
+    assert constants(6) == constants(2)
+
+
+def test_models_together_reserve_a_history_once() -> None:
+    streams = [Stream(layers=3, taps=20, channels=64), Stream(layers=2, channels=64)]
+    made = compile_together(
+        [Member(f"model_{index}", stream.model()) for index, stream in enumerate(streams)], Target()
+    )
+    states = sum(one.layers * one.taps * one.channels for one in streams)
+    assert made.arena.nbytes <= states + 128

@@ -143,12 +143,14 @@ class Search:
         return self.costs(node, whole) if self.registry(node).by_rows else {}
 
     def _portable(self, node: Node) -> float:
-        return _PER_MAC * self.registry(node).macs(node) + _PER_OUTPUT * node.output.elements
+        return _PER_MAC * self.registry(node).macs(node) + _PER_OUTPUT * sum(
+            one.elements for one in node.outputs
+        )
 
     def _alone(self) -> list[int]:
         """Bytes that each layer needs by itself, one after the other."""
         lives = lifetimes(self.plain)
-        owner = {node.output.name: index for index, node in enumerate(self.nodes)}
+        owner = {one.name: index for index, node in enumerate(self.nodes) for one in node.outputs}
         needs = [0] * len(self.nodes)
         for index, call in enumerate(self.plain.calls):
             live = sum(b.nbytes for b, life in lives.items() if life.first <= index <= life.last)
@@ -174,7 +176,7 @@ class Search:
                 if not tensor.is_constant:
                     last[tensor] = index
         bytes_at = [0] * (len(self.nodes) + 1)
-        made = {node.output: index + 1 for index, node in enumerate(self.nodes)}
+        made = {one: index + 1 for index, node in enumerate(self.nodes) for one in node.outputs}
         for tensor, end in last.items():
             for cut in range(made.get(tensor, 0), end + 1):
                 bytes_at[cut] += tensor.nbytes
@@ -310,7 +312,7 @@ class Search:
         """Bytes of tensors that live past the band and have no part in it."""
         inside = set(shape.tensors)
         later = {t for node in self.nodes[band.end :] for t in node.operands() if not t.is_constant}
-        made_later = {node.output for node in self.nodes[band.first :]}
+        made_later = {one for node in self.nodes[band.first :] for one in node.outputs}
         return sum(tensor.nbytes for tensor in later - inside - made_later)
 
 

@@ -31,6 +31,8 @@ MOST_WINDOWS = 250
 MOST_INPUTS = 8
 """Of a layer, read row by row: TS_ROW_BAND_INPUTS of ``kernels/row_band.h``."""
 _MOST_ROWS = 1 << 14
+_MOST_HEIGHT = 0x7FFF
+"""Of an input: rows are counted in 16 bits by ``kernels/row_band.h``, before the first of an image, too."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,8 @@ def _unfit_inputs(node: Node) -> str:
         return "all of its inputs are constants"
     if len(read) > MOST_INPUTS:
         return f"it has {counted(len(read), 'input')}, the driver takes {MOST_INPUTS}"
+    if any(has_rows(tensor) and height(tensor) > _MOST_HEIGHT for tensor in read):
+        return "its input has too many rows"
     if any(not has_rows(tensor) for tensor in read) or len({height(tensor) for tensor in read}) > 1:
         return "its inputs are not images of one height"
     return ""

@@ -57,6 +57,8 @@ def _reduce_image(graph: Graph, node: Node) -> int:
     if earlier is None or earlier.custom or earlier.name not in _RESHAPES or axes.data is None:
         return 0
     image, shape = earlier.input("input"), node.input("input").shape
+    if repr(image.quantization) != repr(node.input("input").quantization):
+        return 0  # TFLM's RESHAPE copies codes, which mean what its output's scale says
     if image.is_constant or len(shape) != 3 or image.shape != (1, *shape) or shape[0] != 1:
         return 0
     moved = np.where(np.asarray(axes.data) % 3 == 0, 0, np.asarray(axes.data) % 3 + 1)

@@ -12,10 +12,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import DType
 from tinyserve.compiler.plan.planner import plan
-from tinyserve.compiler.program import Buffer, KernelCall, MemoryPlan, Optimize, Program, View
+from tinyserve.compiler.program import Buffer, Constant, KernelCall, MemoryPlan, Optimize, Program, View
 
 _GROWTH: dict[Optimize, float] = {"speed": 0.1, "balanced": 0.02, "size": 0.02, "ram": 0.0}
 """By what share the arena may grow: joined values hold what is new as well."""
@@ -44,6 +45,8 @@ class _History:
 def with_histories(program: Program, memory: MemoryPlan) -> tuple[Program, MemoryPlan]:
     """The program whose histories move once, and its plan, as long as the arena grows little; the same two
     where there is none."""
+    if any(call.continues for call in program.calls):
+        return program, memory  # where an inference ends early, nothing of it may lie in a variable
     found = [one for buffer in program.buffers if (one := _history(program, buffer)) is not None]
     states = [one.state for one in sorted(found, key=lambda one: one.growth)]
     most = int(memory.arena_bytes * (1 + _GROWTH[program.target.optimize]))
@@ -121,13 +124,19 @@ def _with_initial(program: Program, one: _History, lasting: Buffer) -> Program:
         return program
     values = np.zeros(lasting.nbytes, np.uint8)
     values[one.start : one.start + one.state.nbytes] = given.values
-    name = _unused(f"{lasting.name}_initial", [constant.name for constant in program.constants])
-    wider = replace(given, name=name, values=values)
+    wider = next((one for one in program.constants if _holds(one, values)), None)
+    if wider is None:
+        name = _unused(f"{lasting.name}_initial", [constant.name for constant in program.constants])
+        wider = replace(given, name=name, values=values)
     initial = {buffer: value for buffer, value in program.initial.items() if buffer is not one.state}
     others = [value for call in program.calls for value in (*call.args, *call.fields.values())]
     used = any(value is given for value in (*initial.values(), *others))
-    constants = [constant for constant in program.constants if used or constant is not given]
-    return replace(program, initial={**initial, lasting: wider}, constants=[*constants, wider])
+    kept = [one for one in program.constants if one is not wider and (used or one is not given)]
+    return replace(program, initial={**initial, lasting: wider}, constants=[*kept, wider])
+
+
+def _holds(constant: Constant, values: npt.NDArray[np.uint8]) -> bool:
+    return constant.values.dtype == values.dtype and np.array_equal(constant.values, values)
 
 
 def _unused(name: str, taken: list[str]) -> str:
