@@ -144,8 +144,8 @@ class SmpClient:
                 raise NoAnswer(self.link.describe(f"no whole answer within {timeout_s:g} s"))
             try:
                 line = self.link.read_line(left)
-            except NoAnswer:
-                continue  # what was left is over: the message has the whole time
+            except NoAnswer as error:  # of what was left; an emulated device says at once that none will come
+                raise NoAnswer(self.link.describe(f"no whole answer within {timeout_s:g} s")) from error
             packet = assembler.feed(line.encode("latin-1", errors="replace"))
             if packet is None or len(packet) < _HEADER.size:
                 continue
