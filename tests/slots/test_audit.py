@@ -116,7 +116,9 @@ def test_the_command_says_which_it_is(
         assert "audit: 5 of 5 answers are the bytes that this computer gets" in shown.out
         assert status in (0, 3), "drift or too few to tell, and no fault"
         assert (tmp_path / "h.html").read_text(encoding="utf-8").startswith("<!doctype html>")
-        broken(device, m0)
+    broken(device, m0)  # while nobody runs it
+    with joined(device) as uart:
+        on = ["--port", uart.terminal.name, "--board", "cortex-m0"]
         assert main(["health", str(bundle.path), *on, "--audit", "5"]) == 8
         shown = capsys.readouterr()
         assert "instead of" in shown.out
