@@ -176,6 +176,7 @@ def _become_worker(line: socket.socket, streams: list[int], about: dict[str, Any
     os.environ.clear()
     os.environ.update(about["environment"])
     os.chdir(about["directory"])
+    tempfile.tempdir = None  # found out before, from another environment
     threading.Thread(target=_end_with, args=(line,), daemon=True).start()
     status = 1
     try:

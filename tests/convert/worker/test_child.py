@@ -93,6 +93,20 @@ def test_leaving_the_block_ends_a_busy_process_and_its_files(tmp_path: Path) -> 
     assert not directory.exists()
 
 
+def test_what_libraries_leave_in_the_temporary_directory_goes_with_the_process(tmp_path: Path) -> None:
+    """TensorFlow writes generated code there, and deletes it in an exit handler that a kill forestalls."""
+    body = """
+        import tempfile
+        left = tempfile.NamedTemporaryFile(prefix="__autograph_generated_file", suffix=".py", delete=False)
+        answer(messages.Done(left.name))
+        time.sleep(600)
+    """
+    with worker(tmp_path, body) as (made, _):
+        left = Path(made.ask(REQUEST, "load").framework)
+        assert left.exists()
+    assert not left.exists()
+
+
 def test_a_missing_interpreter_is_a_tool_error() -> None:
     with (
         Worker(lambda *_: None, command=["/nonexistent/python"]) as made,

@@ -30,6 +30,7 @@ QUIET = {
     "PYTHONUNBUFFERED": "1",
     "PYTHONIOENCODING": "utf-8",
 }
+_TEMPORARY = ("TMPDIR", "TEMP", "TMP")
 _LOG_LINES = 12
 
 
@@ -113,7 +114,9 @@ class Worker:
                     stream.close()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        environment = {**os.environ, **QUIET, **self.environment}
+        # Libraries leave files to their own exit handlers, and the worker is killed: its files go with it.
+        private = dict.fromkeys(_TEMPORARY, str(self.directory))
+        environment = {**os.environ, **QUIET, **private, **self.environment}
         try:
             process = subprocess.Popen(
                 self.command,
