@@ -135,20 +135,20 @@ class Client:
             return ticks
         ticks, events = [], []
         for run in range(warmup + runs):
-            self._give_again()
+            self._use_up_input()
             again = self._infer(1, 0)
-            self._is_given = False
             if run >= warmup:
                 ticks += again[0]
                 events += again[1]
         self.events = events
         return ticks
 
-    def _give_again(self) -> None:
-        """Sends the input that the last inference used up."""
+    def _use_up_input(self) -> None:
+        """Before an inference: sends an input that the last one used up again."""
         if self._info is not None and self._info.input_rows and not self._is_given:
             for index, data in self._given.items():
                 self.load(data, index)
+        self._is_given = False
 
     def _infer(self, runs: int, warmup: int) -> tuple[list[int], list[Event]]:
         ticks: list[int] = []
@@ -195,8 +195,7 @@ class Client:
     def profile(self) -> list[LayerTicks]:
         """Ticks of each layer in one inference."""
         self.connect()
-        self._give_again()
-        self._is_given = False
+        self._use_up_input()
         most_lines = self._info.layers + OTHER_LINES if self._info is not None else MOST_LINES
         patience = Patience(self.inference_timeout_s, self._started_s, most_lines)
         lines = self._exchange.ask("ts-profile", patience)
@@ -206,8 +205,7 @@ class Client:
         """Ticks of each step of one inference, of which there are ``most`` at most; for firmware whose layers
         are computed by rows."""
         self.connect()
-        self._give_again()
-        self._is_given = False
+        self._use_up_input()
         patience = Patience(self.inference_timeout_s, self._started_s, most + OTHER_LINES)
         return answers.parse_steps(self._exchange.ask("ts-steps", patience))
 
