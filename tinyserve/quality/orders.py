@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from tinyserve.quality.rows import Task
+
 _LEAST_SAMPLES = 10
 _LEAST_PER_CLASS = 5
 """Samples that an order of all classes is read off: of fewer it would be made to fit."""
@@ -40,6 +42,11 @@ def doubt(confusion: Counts | None, names: Sequence[str] = ()) -> str:
     read, words = next(one for one in fitting if _shares(confusion, one[0])[0] >= best - _ALIKE)
     found = f"{_percent(confusion, read)} instead of {_percent(confusion, own)}"
     return f"labels do not match the model's classes: {words} (accuracy {found})"
+
+
+def doubt_of(task: Task, confusion: Counts | None, names: Sequence[str] = ()) -> str:
+    """``doubt`` of a classification; empty for other tasks, whose samples have no label each."""
+    return doubt(confusion, names) if task.name == "classification" else ""
 
 
 def _readings(confusion: Counts, names: Sequence[str]) -> Iterator[tuple[Counts, str]]:

@@ -17,7 +17,7 @@ from tinyserve.bundle import EVENT, PIPELINE, Bundle, Manifest, Score, TaskScore
 from tinyserve.datasets.dataset import Dataset
 from tinyserve.errors import DataError, TinyserveError, UsageError
 from tinyserve.quality.classification import Classification
-from tinyserve.quality.orders import doubt
+from tinyserve.quality.orders import doubt_of
 from tinyserve.quality.reconstruction import Reconstruction
 from tinyserve.quality.rows import Tally, Task
 from tinyserve.quality.tasks import ANY, Wanted, choose
@@ -153,7 +153,7 @@ def measured(data: TaskData, outputs: Sequence[Array], manifest: Manifest, origi
             samples=len(data),
             converted=scores,
             original=original,
-            doubt=doubt(tally.confusion, manifest.labels) if data.task.name == "classification" else "",
+            doubt=doubt_of(data.task, tally.confusion, manifest.labels),
         ),
         classes=manifest.labels if len(manifest.labels) == len(confusion) else [],
     )

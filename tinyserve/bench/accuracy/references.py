@@ -15,8 +15,8 @@ from tinyserve.compiler.graph import reader
 from tinyserve.datasets.named import AS_IT_IS, Reading
 from tinyserve.errors import ModelError, ToolError
 from tinyserve.progress import Progress, silent
-from tinyserve.quality import orders
 from tinyserve.quality.limits import Quality, doubt, judge, of_bundle
+from tinyserve.quality.orders import doubt_of
 from tinyserve.quality.rows import Task
 
 
@@ -80,7 +80,6 @@ def against_original(made: Bundle, compiled: Summary, original: Summary | None) 
     if original is None:
         return of_bundle(made.manifest)
     count = min(len(compiled.kept), len(original.kept))
-    is_classification = compiled.task.name == "classification"
     scores = TaskScores(
         task=compiled.task.name,
         why=compiled.task.why,
@@ -88,7 +87,7 @@ def against_original(made: Bundle, compiled: Summary, original: Summary | None) 
         samples=count,
         converted=compiled.scores_of_first(count),
         original=original.scores_of_first(count),
-        doubt=orders.doubt(compiled.confusion, made.manifest.labels) if is_classification else "",
+        doubt=doubt_of(compiled.task, compiled.confusion, made.manifest.labels),
     )
     outputs = _outputs(made, compiled, original, count)
     return judge(outputs, scores if scores.converted else None, count, doubt(made.manifest))

@@ -13,7 +13,7 @@ from tinyserve.convert.settings import Record
 from tinyserve.convert.tflite.facts import Inspected
 from tinyserve.datasets.dataset import Dataset
 from tinyserve.errors import DataError, UsageError
-from tinyserve.quality.orders import doubt
+from tinyserve.quality.orders import doubt_of
 from tinyserve.quality.rows import Tally, Task
 from tinyserve.quality.tasks import choose
 
@@ -44,7 +44,7 @@ def task_scores(
         samples=len(seen),
         converted=after,
         original=before,
-        doubt=doubt(tally.confusion, record.labels) if task.name == "classification" else "",
+        doubt=doubt_of(task, tally.confusion, record.labels),
     )
 
 

@@ -16,7 +16,7 @@ from tinyserve.bench.accuracy.run import Summary
 from tinyserve.bench.result import BenchResult
 from tinyserve.bundle import Bundle, Score
 from tinyserve.quality.limits import Quality, spelled
-from tinyserve.quality.orders import doubt
+from tinyserve.quality.orders import doubt_of
 from tinyserve.report import figures, quality
 from tinyserve.words import counted
 
@@ -48,8 +48,7 @@ def accuracy_view(
     if wrong:
         parts.append(Text(wrong, style="bold red"))
     parts.append(quality.line(verdict))
-    is_classification = summary.task.name == "classification"
-    mismatch = doubt(summary.confusion, bundle.manifest.labels) if is_classification else ""
+    mismatch = doubt_of(summary.task, summary.confusion, bundle.manifest.labels)
     if mismatch and (verdict is None or mismatch not in verdict.reasons):
         parts.append(Text(f"✗ {mismatch}", style="bold red"))
     if summary.confusion is not None:
