@@ -57,14 +57,14 @@ def rows(layers: Sequence[Layer], most: int = MOST_ROWS) -> list[Row]:
     return found if len(found) <= most else _made(layers, [layer.op for layer in layers])
 
 
-def functions(counted: Sequence[FunctionCount], layers: Sequence[Layer]) -> list[FunctionCount]:
+def functions(counts: Sequence[FunctionCount], layers: Sequence[Layer]) -> list[FunctionCount]:
     """The heaviest first; beyond ``MOST_ROWS`` those of layers with one operator and kernel are one row, and
     those of one name but for numbers in it."""
-    if len(counted) <= MOST_ROWS:
-        return list(counted)
+    if len(counts) <= MOST_ROWS:
+        return list(counts)
     known = {layer.name: layer for layer in layers}
     groups: dict[str, list[FunctionCount]] = {}
-    for one in counted:
+    for one in counts:
         layer = known.get(one.name)
         stem = f"{layer.op} {layer.variant}" if layer is not None else _NUMBERS.sub("", one.name)
         groups.setdefault(stem, []).append(one)
