@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 from tinyserve.errors import ToolError
 
@@ -83,6 +85,17 @@ PACKAGES = (
     Package("cryptography", "cryptography", "updates", "signs model images"),
     Package("cbor2", "cbor2", "updates", "talks to devices that take model images"),
 )
+
+
+def parquet_writer(what: str = "Parquet", otherwise: str = "") -> tuple[Any, Any]:
+    """``pyarrow`` and ``pyarrow.parquet``. Raises ToolError without them: ``what`` is to be written, and
+    ``otherwise`` can be done instead."""
+    try:
+        return importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
+    except ImportError as error:
+        install = "pip install 'tinyserve[data]'"
+        hint = f"{install}, or {otherwise}" if otherwise else install
+        raise ToolError(f"pyarrow is needed to write {what}", hint) from error
 
 
 def missing_package(error: ModuleNotFoundError) -> ToolError | None:

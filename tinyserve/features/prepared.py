@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -14,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve import files
-from tinyserve.errors import DataError, ToolError
+from tinyserve.errors import DataError
+from tinyserve.extras import parquet_writer
 
 Array = npt.NDArray[Any]
 Piece = tuple[Array, Array | None]
@@ -30,7 +30,7 @@ def write(path: Path, pieces: Iterable[Piece]) -> tuple[int, ...]:
     The file appears whole or not at all. Raises FileSystemError, ToolError without pyarrow, and what
     computing the pieces raises.
     """
-    arrow, parquet = _pyarrow()
+    arrow, parquet = parquet_writer(otherwise="-o FILE.npz")
     groups = _groups(iter(pieces))
     first = next(groups, None)
     if first is None:
@@ -74,12 +74,3 @@ def _column(arrow: Any, values: Array) -> Any:
         return arrow.array(values)
     rows = np.ascontiguousarray(values).reshape(len(values), -1)
     return arrow.FixedSizeListArray.from_arrays(arrow.array(rows.reshape(-1)), rows.shape[1])
-
-
-def _pyarrow() -> tuple[Any, Any]:
-    try:
-        return importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
-    except ImportError as error:
-        raise ToolError(
-            "pyarrow is needed to write Parquet", "pip install 'tinyserve[data]', or -o FILE.npz"
-        ) from error

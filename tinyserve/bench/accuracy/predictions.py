@@ -7,7 +7,6 @@ A directory of such files is a data set to pandas, polars, DuckDB and Spark. ``_
 from __future__ import annotations
 
 import hashlib
-import importlib
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.datasets.named import Reading
-from tinyserve.errors import FileSystemError, ToolError
+from tinyserve.errors import FileSystemError
+from tinyserve.extras import parquet_writer
 from tinyserve.files import write
 from tinyserve.quality.rows import Rows
 
@@ -43,7 +43,7 @@ class Store:
 
     def __init__(self, directory: Path, run: Run) -> None:
         self.directory = directory
-        self._arrow, self._parquet = _pyarrow()
+        self._arrow, self._parquet = parquet_writer("predictions")
         described = msgspec.json.encode(run)
         if self._described() != described:
             self._clear()
@@ -146,10 +146,3 @@ def describe(
         output=output,
         task=task,
     )
-
-
-def _pyarrow() -> tuple[Any, Any]:
-    try:
-        return importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
-    except ImportError as error:
-        raise ToolError("pyarrow is needed to write predictions", "pip install 'tinyserve[data]'") from error

@@ -7,10 +7,8 @@ what the predictions are of, ``_manifest.json`` comes with the publication.
 
 from __future__ import annotations
 
-import importlib
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -18,8 +16,9 @@ from msgspec.structs import replace
 
 from tinyserve import platforms
 from tinyserve.documents import from_json
-from tinyserve.errors import FileSystemError, ToolError
+from tinyserve.errors import FileSystemError
 from tinyserve.escapes import visible
+from tinyserve.extras import parquet_writer
 from tinyserve.files import write
 from tinyserve.predict.rows import Rows
 from tinyserve.predict.sinks.base import Job, Manifest, Sink
@@ -34,7 +33,7 @@ class ParquetSink(Sink):
     """Columns: sample, class, label, score, output (a list of float32 per sample)."""
 
     def __init__(self, out: str, job_id: str, job: Job) -> None:
-        self._arrow, self._parquet = _pyarrow()
+        self._arrow, self._parquet = parquet_writer()
         self._out = Path(out)
         self._partial = self._out.with_name(f"{self._out.name}.partial")
         self._labels = job.labels
@@ -133,10 +132,3 @@ def _unlike(known: bytes, job: bytes) -> str:
     if replace(old, output=new.output, labels=new.labels) == new:
         return f"the predictions of the output {visible(old.output)}"
     return "the predictions of another model, or on other data"
-
-
-def _pyarrow() -> tuple[Any, Any]:
-    try:
-        return importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
-    except ImportError as error:
-        raise ToolError("pyarrow is needed to write Parquet", "pip install 'tinyserve[data]'") from error
