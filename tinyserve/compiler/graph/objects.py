@@ -59,9 +59,17 @@ def operator(
 
 def is_operator(model: Any, operator: Any, name: str) -> bool:
     """Whether an operator of the model is the one that the schema calls so."""
+    return _number(model, operator) == int(getattr(module().BuiltinOperator, name))
+
+
+def name_of(model: Any, operator: Any) -> str:
+    """The schema's name of an operator of the model; empty for one that it does not know."""
+    return _names("BuiltinOperator").get(_number(model, operator), "")
+
+
+def _number(model: Any, operator: Any) -> int:
     code = model.operatorCodes[operator.opcodeIndex]
-    number = max(int(code.builtinCode), int(code.deprecatedBuiltinCode))
-    return number == int(getattr(module().BuiltinOperator, name))
+    return max(int(code.builtinCode), int(code.deprecatedBuiltinCode))
 
 
 def operator_code(model: Any, name: str, version: int = 1) -> int:
@@ -127,12 +135,13 @@ def values(model: Any, tensor: Any) -> Array | None:
 
 def dtype_of(tensor: Any) -> str:
     """The type of a ``TensorT`` as ``tensor`` takes it."""
-    return _types()[int(tensor.type)]
+    return _names("TensorType")[int(tensor.type)].lower()
 
 
 @cache
-def _types() -> dict[int, str]:
-    return {number: name.lower() for name, number in vars(module().TensorType).items() if name.isupper()}
+def _names(enumeration: str) -> dict[int, str]:
+    """By number, of one of the schema's enumerations."""
+    return {number: name for name, number in vars(getattr(module(), enumeration)).items() if name.isupper()}
 
 
 def buffer(model: Any, values: Array) -> int:

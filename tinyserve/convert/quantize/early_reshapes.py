@@ -13,7 +13,6 @@ order from the start, the product has a scale of its own.
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,6 @@ import numpy as np
 from tinyserve.compiler.graph import objects
 
 _ARITHMETIC = ("ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE")
-_INT32 = 2  # TensorType
 
 
 def in_front(data: bytes) -> bytes:
@@ -37,7 +35,7 @@ def _behind(model: Any, graph: Any) -> bool:
     operators: list[Any] = []
     for operator in graph.operators:
         operators.append(operator)
-        if not any(objects.is_operator(model, operator, name) for name in _ARITHMETIC):
+        if objects.name_of(model, operator) not in _ARITHMETIC:
             continue
         reshapes = [makers.get(int(index)) for index in operator.inputs]
         while all(one is not None and _is_plain(model, graph, one) for one in reshapes):
@@ -58,14 +56,12 @@ def _on_sources(model: Any, graph: Any, operator: Any, sources: list[int]) -> An
     """Makes the operator compute with these, and returns what gives its result the shape that it had."""
     written = int(operator.outputs[0])
     wanted = graph.tensors[written]
-    inner, shape = copy.copy(wanted), copy.copy(wanted)
-    extents = _extents(wanted)
-    inner.name, inner.shape = wanted.name + b"/flat", graph.tensors[sources[0]].shape
-    shape.name, shape.shape, shape.type = wanted.name + b"/shape", [len(extents)], _INT32
-    shape.buffer = objects.buffer(model, np.array(extents, np.int32))
-    graph.tensors += [inner, shape]
-    operator.inputs, operator.outputs = sources, [len(graph.tensors) - 2]
-    return objects.operator(model, "RESHAPE", [len(graph.tensors) - 2, len(graph.tensors) - 1], [written])
+    name, extents = objects.text(wanted.name), np.array(_extents(wanted), np.int32)
+    source = graph.tensors[sources[0]]
+    inner = objects.tensor(graph, f"{name}/flat", source.shape, objects.dtype_of(wanted))
+    shape = objects.constant(model, graph, f"{name}/shape", extents)
+    operator.inputs, operator.outputs = sources, [inner]
+    return objects.operator(model, "RESHAPE", [inner, shape], [written])
 
 
 def _extents(tensor: Any) -> list[int]:

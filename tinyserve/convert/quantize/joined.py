@@ -8,7 +8,6 @@ Joined as integers, each value is the same.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -49,7 +48,7 @@ def _only_quantized(model: Any, graph: Any, operator: Any) -> Any:
         return None
     output = int(operator.outputs[0])
     readers = [one for one in graph.operators if output in map(int, one.inputs)]
-    floats = graph.tensors[output].type == objects.module().TensorType.FLOAT32
+    floats = objects.dtype_of(graph.tensors[output]) == "float32"
     options = operator.builtinOptions
     plain = options is None or not options.fusedActivationFunction
     if not floats or not plain or len(readers) != 1 or output in map(int, graph.outputs):
@@ -63,14 +62,14 @@ def _quantized(model: Any, graph: Any, index: int, target: int, added: list[Any]
     maker = next((one for one in graph.operators if index in map(int, one.outputs)), None)
     if maker is not None and objects.is_operator(model, maker, "DEQUANTIZE"):
         index = int(maker.inputs[0])
-        given = graph.tensors[index]
-        if given.type == wanted.type and _parameters(given) == _parameters(wanted):
+        known = graph.tensors[index]
+        if known.type == wanted.type and _parameters(known) == _parameters(wanted):
             return index
-    made = copy.copy(wanted)
-    made.name, made.shape = graph.tensors[index].name + b"/joined", graph.tensors[index].shape
-    graph.tensors.append(made)
-    added.append(objects.operator(model, "QUANTIZE", [index], [len(graph.tensors) - 1], version=2))
-    return len(graph.tensors) - 1
+    given = graph.tensors[index]
+    name, dtype = f"{objects.text(given.name)}/joined", objects.dtype_of(wanted)
+    made = objects.tensor(graph, name, given.shape, dtype, wanted.quantization)
+    added.append(objects.operator(model, "QUANTIZE", [index], [made], version=2))
+    return made
 
 
 def _parameters(tensor: Any) -> tuple[list[float], list[int]]:

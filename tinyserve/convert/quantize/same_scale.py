@@ -45,14 +45,12 @@ def repaired(data: bytes) -> bytes:
 
 
 def _repair(model: Any, graph: Any) -> bool:
-    generated = objects.module()
-    names = {number: name for name, number in vars(generated.BuiltinOperator).items() if name.isupper()}
-    integers = (generated.TensorType.INT8, generated.TensorType.UINT8, generated.TensorType.INT16)
+    kinds = objects.module().TensorType
+    integers = (kinds.INT8, kinds.UINT8, kinds.INT16)
     operators: list[Any] = []
     recalled = False
     for operator in graph.operators:
-        code = model.operatorCodes[operator.opcodeIndex]
-        name = names.get(max(code.builtinCode, code.deprecatedBuiltinCode), "")
+        name = objects.name_of(model, operator)
         output = graph.tensors[int(operator.outputs[0])] if len(operator.outputs) else None
         if name in _MOVED and output is not None and output.type in integers:
             operators += _rescaled(model, graph, operator, _MOVED[name], output)

@@ -121,12 +121,9 @@ def _called_alike(graph: Any) -> Iterable[list[int]]:
 
 
 def _operators(model: Any, graph: Any) -> list[_Operator]:
-    numbers = objects.module().BuiltinOperator
-    names = {number: name for name, number in vars(numbers).items() if name.isupper()}
     made = []
     for operator in graph.operators:
-        code = model.operatorCodes[operator.opcodeIndex]
-        kind = names.get(max(int(code.builtinCode), int(code.deprecatedBuiltinCode)), "")
+        kind = objects.name_of(model, operator)
         given = [int(index) for index in operator.inputs]
         constants = [_constant(model, graph, index) for index in given]
         options = getattr(operator, "builtinOptions", None)
@@ -141,9 +138,9 @@ def _constant(model: Any, graph: Any, index: int) -> tuple[Any, ...] | None:
     if index < 0:
         return ()
     tensor = graph.tensors[index]
-    data = model.buffers[tensor.buffer].data
-    if data is None or not len(data):
+    if not objects.is_constant(model, tensor):
         return None
+    data = model.buffers[tensor.buffer].data
     shape = () if tensor.shape is None else tensor.shape
     return tuple(int(one) for one in shape), hash(bytes(data)), len(data)
 

@@ -50,14 +50,12 @@ def _make_real(generated: Any, model: Any, tensor: Any) -> None:
 
 def _drop_conversions(generated: Any, model: Any, graph: Any) -> None:
     """QUANTIZE and DEQUANTIZE from float32 to float32, unless they write an output of the model."""
-    names = (generated.BuiltinOperator.QUANTIZE, generated.BuiltinOperator.DEQUANTIZE)
     real = generated.TensorType.FLOAT32
     replaced: dict[int, int] = {}
     kept = []
     for operator in graph.operators:
         operator.inputs = [replaced.get(int(i), int(i)) for i in operator.inputs]
-        code = model.operatorCodes[operator.opcodeIndex]
-        if max(int(code.builtinCode), int(code.deprecatedBuiltinCode)) in names:
+        if objects.name_of(model, operator) in ("QUANTIZE", "DEQUANTIZE"):
             source, target = int(operator.inputs[0]), int(operator.outputs[0])
             if graph.tensors[source].type == graph.tensors[target].type == real:
                 replaced[target] = source
