@@ -8,9 +8,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.compiler.bands.test_feed import drawn, small
 from tests.firmware.tiny_model import tiny_model
-from tinyserve import boards
+from tinyserve import boards, workflow
 from tinyserve.boards.catalog import cores
+from tinyserve.compiler.compile import compile_model
 from tinyserve.devices import open_device
 from tinyserve.devices.client import Client
 from tinyserve.firmware import riscv_code, thumb_code
@@ -114,6 +116,34 @@ def test_a_kernel_that_calls_through_a_pointer_reaches_no_layer(tmp_path: Path) 
     assert report.invoke_path == ("ts_x_invoke", "kernel", "inner")
 
 
+ROWS = """
+typedef int (*function)(int);
+volatile int which;
+__attribute__((noinline)) int inner(int n) { volatile char room[40]; room[n] = 1; return room[0]; }
+__attribute__((noinline)) int other(int n) { volatile char room[60]; room[n] = 1; return room[0]; }
+const function params[2] = {inner, other};
+__attribute__((noinline)) int ts_dsp_kernel(int n) { return params[which](n) + 1; }
+__attribute__((noinline)) int pool_rows(int n) { volatile char room[200]; room[n] = 1; return room[0]; }
+__attribute__((noinline)) int conv_rows(int n) { return ts_dsp_kernel(n) + 1; }
+const function conv_stages[2] = {conv_rows, pool_rows};
+__attribute__((noinline)) int ts_row_band_go_on(int n) { return conv_stages[which](n) + 1; }
+__attribute__((noinline)) int conv(int n) { return ts_row_band_go_on(n) + 1; }
+__attribute__((noinline)) int conv_some_rows(int n) { volatile char room[400]; return room[conv(n)]; }
+const function layer_functions[2] = {conv, conv};
+const function layer_rows[2] = {conv_some_rows, conv};
+int ts_x_invoke(void) { return ts_dsp_kernel(3) + conv(2) + 1; }
+int ts_x_step(int n) { return layer_rows[which](n) + layer_functions[which](n); }
+"""
+
+
+def test_layers_by_rows_are_no_recursion(tmp_path: Path) -> None:
+    """Steps are called by the rows' driver alone: a kernel that calls through a pointer reaches none of them,
+    nor does a step reach a layer."""
+    report = _analyse(ROWS, tmp_path, "cortex-m4")
+    assert report.complete
+    assert report.invoke_path == ("ts_x_invoke", "conv", "ts_row_band_go_on", "pool_rows")
+
+
 def test_a_firmware_without_that_model_has_no_report(tmp_path: Path) -> None:
     _analyse(CHAIN, tmp_path)
     assert worst_case(tmp_path / "a.elf", "other") is None
@@ -196,6 +226,22 @@ def test_no_run_uses_more_stack_than_is_known_at_compile_time(name: str, tmp_pat
         client.identify()
         client.infer(2, 1)
         client.profile()
+        used = client.memory().stack_used
+    assert used is not None
+    assert 64 < used <= firmware.stack.total_bytes
+
+
+@pytest.mark.parametrize("name", ["cortex-m0", "cortex-m4", "rv32imc"])
+def test_nor_does_a_run_of_layers_by_rows(name: str, tmp_path: Path) -> None:
+    board = boards.load(name)
+    compiled = compile_model(small(), workflow.target(board, "ram", feed="rows"))
+    firmware = build(render(compiled, board, tmp_path))
+    assert firmware.stack is not None and firmware.stack.complete
+    with open_device(SimpleNamespace(elf=firmware.elf), board) as device:
+        client = Client(device.link)
+        client.identify()
+        client.load(drawn((1, 12, 6, 4)).tobytes(), 0)
+        client.infer(1, 0)
         used = client.memory().stack_used
     assert used is not None
     assert 64 < used <= firmware.stack.total_bytes

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from elftools.elf.elffile import ELFFile
 
 _EM_ARM = "EM_ARM"
-_LAYER_TABLE = "layer_functions"  # in model.c, for profiles and time slices
+_LAYER_TABLES = ("layer_functions", "layer_rows")  # in model.c, for profiles and time slices
 _LAYER_CALLERS = ("_invoke_layer", "_step")
+_STEP_TABLES = "_stages"  # how the names of tables end whose functions take a step of layers by rows
+_STEP_CALLER = "ts_row_band_"  # the driver; what calls it has it inlined, or not
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def worst_case(elf: Path, model_name: str) -> StackReport | None:
     from elftools.elf.elffile import ELFFile  # an extra: a plain install compiles without it
 
     with elf.open("rb") as file:
-        image = _Image(ELFFile(file))
+        image = _Image(ELFFile(file), f"ts_{model_name}_")
     invoke = image.by_name.get(f"ts_{model_name}_invoke")
     if invoke is None:
         return None
@@ -73,12 +75,13 @@ def worst_case(elf: Path, model_name: str) -> StackReport | None:
 class _Image:
     """Functions of an ELF with frames and calls."""
 
-    def __init__(self, elf: ELFFile) -> None:
+    def __init__(self, elf: ELFFile, prefix: str) -> None:
         from elftools.elf.sections import SymbolTableSection
 
         arm = elf["e_machine"] == _EM_ARM
         decoder = thumb_code if arm else riscv_code
         self._thumb = int(arm)
+        self._prefix = prefix
         self._sections = [
             (s["sh_addr"], s.data())
             for s in elf.iter_sections()
@@ -113,8 +116,20 @@ class _Image:
 
     def indirect_targets(self, function: _Function) -> set[int]:
         """What an indirect call in ``function`` can reach."""
-        layers = function.name.endswith(_LAYER_CALLERS)
-        return self._table_targets.get((self._section(function.address), layers), set())
+        section = self._section(function.address)
+
+        def stored_in(tables: str) -> set[int]:
+            return self._table_targets.get((section, tables), set())
+
+        if function.name.endswith(_LAYER_CALLERS):
+            return stored_in("layers")
+        steps = stored_in("steps")
+        if function.address in steps or self._is_kernel(function):
+            return stored_in("other")
+        return stored_in("other") | steps
+
+    def _is_kernel(self, function: _Function) -> bool:
+        return function.name.startswith("ts_") and not function.name.startswith((self._prefix, _STEP_CALLER))
 
     def _section(self, address: int) -> int | None:
         for start, data in self._sections:
@@ -128,14 +143,15 @@ class _Image:
                 return bytes(data[address - start : address - start + size])
         return b""
 
-    def _functions_in_tables(self, entries: list[Any]) -> dict[tuple[int | None, bool], set[int]]:
+    def _functions_in_tables(self, entries: list[Any]) -> dict[tuple[int | None, str], set[int]]:
         """Functions whose address is stored in a constant of the same section.
 
-        The key is that section and whether the constant is the table of layers, which only
-        ts_<name>_invoke_layer and _step call through: a kernel that calls through a pointer never reaches a
-        layer. A number that happens to be an address counts too: the result is an upper bound.
+        The key is that section and the kind of constant. Layers, and their rows, are called through their
+        tables by ts_<name>_invoke_layer and _step alone, steps of layers by rows by the rows' driver: a
+        kernel that calls through a pointer reaches neither, and no step another one. A number that happens
+        to be an address counts too: the result is an upper bound.
         """
-        found: dict[tuple[int | None, bool], set[int]] = {}
+        found: dict[tuple[int | None, str], set[int]] = {}
         for entry in entries:
             if entry["st_info"]["type"] != "STT_OBJECT":
                 continue
@@ -148,8 +164,14 @@ class _Image:
                     and self._section(address) == section
                     and word & 1 == self._thumb
                 ):
-                    found.setdefault((section, entry.name == _LAYER_TABLE), set()).add(address)
+                    found.setdefault((section, _kind_of_table(entry.name)), set()).add(address)
         return found
+
+
+def _kind_of_table(name: str) -> str:
+    if name in _LAYER_TABLES:
+        return "layers"
+    return "steps" if name.endswith(_STEP_TABLES) else "other"
 
 
 class _Walk:
