@@ -49,3 +49,29 @@ def test_the_page_on_performance_shows_the_baseline(model: str) -> None:
     assert [beside_tflm[i] for i in (0, 2, 4, 6)] == [
         f"{mine[figure]:,}" for figure in ("instructions", "arena_bytes", "code_bytes", "stack_bytes")
     ]
+
+
+@pytest.mark.parametrize("model", [model for model in NAMES.values() if model != "ad01_int8"])
+def test_the_page_shows_what_each_preference_takes(model: str) -> None:
+    counts = baseline()
+    size, ram, speed = (counts[model, "cortex-m4", name] for name in ("size", "ram", "speed"))
+    assert rows("docs/performance.md", model)[2] == [
+        f"{figure:,}"
+        for figure in (
+            *(size["code_bytes"], size["instructions"]),
+            *(ram["arena_bytes"], ram["instructions"]),
+            *(speed["instructions"], speed["flash_bytes"]),
+        )
+    ]
+
+
+def test_the_page_says_how_cortex_m33_differs() -> None:
+    counts = baseline()
+    fewer = {
+        name: counts[model, "cortex-m4", "balanced"]["instructions"]
+        - counts[model, "cortex-m33", "balanced"]["instructions"]
+        for name, model in NAMES.items()
+    }
+    assert {name: count for name, count in fewer.items() if count} == {"resnet": 36, "vww": 7}
+    text = (CHECKOUT / "docs" / "performance.md").read_text()
+    assert "On Cortex-M33 the counts are those of the M4; resnet takes 36 fewer there, vww 7." in text
