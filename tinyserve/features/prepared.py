@@ -25,10 +25,10 @@ _GROUP = 1 << 14
 
 def write(path: Path, pieces: Iterable[Piece]) -> tuple[int, ...]:
     """Columns: x, a list of float32 per sample, and y where there are labels; returns the shape of all
-    features. The file's metadata ``shape`` say what shape a list has.
+    features. The file's metadata ``shape`` say what shape a list has. All pieces have labels, or none has.
 
-    The file appears whole or not at all. Raises FileSystemError, ToolError without pyarrow, and what
-    computing the pieces raises.
+    The file appears whole or not at all. Raises FileSystemError, DataError for labels of other types than
+    those before, ToolError without pyarrow, and what computing the pieces raises.
     """
     arrow, parquet = parquet_writer(otherwise="-o FILE.npz")
     groups = _groups(iter(pieces))
@@ -39,7 +39,7 @@ def write(path: Path, pieces: Iterable[Piece]) -> tuple[int, ...]:
     schema = _table(arrow, first).schema.with_metadata({"shape": json.dumps(list(shape))})
     with files.staged(path) as staged, parquet.ParquetWriter(staged, schema, write_page_checksum=True) as out:
         for group in chain([first], groups):
-            out.write_table(_table(arrow, group).cast(schema))
+            out.write_table(_as_before(arrow, group, schema, count))
             count += len(group[0])
     return (count, *shape)
 
@@ -59,6 +59,18 @@ def _groups(pieces: Iterator[Piece]) -> Iterator[Piece]:
 def _joined(pieces: list[Piece]) -> Piece:
     labels = [y for _, y in pieces if y is not None]
     return np.concatenate([x for x, _ in pieces]), np.concatenate(labels) if labels else None
+
+
+def _as_before(arrow: Any, group: Piece, schema: Any, first: int) -> Any:
+    """The table of a group, whose first sample has this number, with the types of the groups before."""
+    try:
+        return _table(arrow, group).cast(schema)
+    except (arrow.ArrowInvalid, arrow.ArrowNotImplementedError) as error:
+        raise DataError(
+            f"labels of samples {first} to {first + len(group[0]) - 1} are of another type than those "
+            f"before: {error}",
+            "give labels of one type in all files",
+        ) from error
 
 
 def _table(arrow: Any, group: Piece) -> Any:

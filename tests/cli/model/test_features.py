@@ -67,6 +67,26 @@ def test_what_fails_half_way_leaves_no_parquet(speech: Path) -> None:
     assert set(speech.iterdir()) == before
 
 
+@pytest.mark.parametrize(
+    ("labels", "wrong"),
+    [
+        (None, "only some of its files have labels"),
+        (["no"] * 20_000, "are of another type than those before"),
+    ],
+)
+def test_parquet_wants_labels_of_one_type_in_all_files(
+    labels: list[str] | None, wrong: str, speech: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("pyarrow")
+    (speech / "table.toml").write_text('[input]\nshape = [4]\n[[steps]]\nkind = "scale"\nfactor = [2.0]\n')
+    (speech / "parts").mkdir()
+    x = np.zeros((20_000, 4), np.float32)
+    np.savez(speech / "parts" / "0.npz", x=x, y=np.zeros(20_000, np.int64))
+    np.savez(speech / "parts" / "1.npz", x=x, **({} if labels is None else {"y": labels}))
+    assert main(["features", "apply", "table.toml", "--data", "parts", "-o", "out.parquet"]) == 5
+    assert wrong in capsys.readouterr().err
+
+
 def test_check_exits_3_and_names_the_parameter(speech: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["features", "apply", "speech.toml", "--data", "raw.npz", "-o", "prepared.npz"])
     assert main(["features", "check", "speech.toml", "--data", "raw.npz", "--prepared", "prepared.npz"]) == 0

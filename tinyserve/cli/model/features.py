@@ -141,23 +141,27 @@ def _raw(spec: Spec, data: str, reading: Reading) -> tuple[npt.NDArray[Any], npt
 
 
 def _features(spec: Spec, data: str, reading: Reading) -> Iterator[Piece]:
-    """Features and labels of some samples at a time, in order."""
+    """Features and labels of some samples at a time, in order. Raises DataError."""
     import numpy as np
 
+    from tinyserve.errors import DataError
     from tinyserve.features.run import FeatureRunner
 
     known: list[Any] = []
-    labelled = True
+    labelled: set[bool] = set()
 
     def raw() -> Iterator[npt.NDArray[Any]]:
-        nonlocal labelled
         for samples, labels in _parts(spec, data, reading):
-            labelled = labelled and labels is not None
+            labelled.add(labels is not None)
+            if len(labelled) > 1:
+                raise DataError(
+                    f"{data}: only some of its files have labels", "labels in all of them, or none"
+                )
             known.extend([] if labels is None else labels)
             yield samples
 
     for made in FeatureRunner(spec).pieces(raw()):
-        yield made, np.asarray(known[: len(made)]) if labelled else None
+        yield made, np.asarray(known[: len(made)]) if True in labelled else None
         del known[: len(made)]
 
 
