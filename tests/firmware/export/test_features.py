@@ -15,7 +15,7 @@ import pytest
 from flatbuffers import flexbuffers
 
 from tests.compiler.ops.trees.test_tree_ensemble import random_ensemble
-from tests.firmware.export.test_libraries import CRATES, STRICT, STUBS, make, need, run
+from tests.firmware.export.test_libraries import STRICT, STUBS, make, need, run, said_by_rust, with_crates
 from tests.firmware.export.test_wasm import node
 from tests.support.flatbuffer_builder import ModelBuilder
 
@@ -103,25 +103,18 @@ def test_the_module_for_browsers_does_the_same(
     np.testing.assert_allclose(outputs, stored[1], rtol=1e-6)
 
 
-@pytest.mark.skipif(not list(CRATES.glob("cc-*")), reason="librust-cc-dev is not installed")
+@with_crates
 def test_a_crate_does_the_same_and_names_the_classes(
     stored: tuple[list[list[int]], list[list[float]]], tmp_path: Path
 ) -> None:
-    need("cargo", "gcc")
     make("rust", tmp_path, data=tree(), labels=LABELS)
-    product = tmp_path / "product"
-    (product / "src").mkdir(parents=True)
-    (product / "Cargo.toml").write_text(
-        '[package]\nname = "product"\nversion = "0.1.0"\nedition = "2021"\n[dependencies]\n'
-        'kws = { path = "../kws" }\n'
-    )
     rows = ",".join(
         "["
         + ",".join({"nan": "f32::NAN", "inf": "f32::INFINITY"}.get(str(v), f"{v!r}f32") for v in row)
         + "]"
         for row in ROWS.tolist()
     )
-    (product / "src/main.rs").write_text(
+    main = (
         "fn main() {\n    let mut arena = kws::Arena::new();\n"
         "    let mut model = kws::Model::new(&mut arena);\n"
         f"    let rows: [[f32; 4]; 4] = [{rows}];\n"
@@ -131,11 +124,7 @@ def test_a_crate_does_the_same_and_names_the_classes(
         '    println!("{}", kws::CLASSES.join("|"));\n'
         "    assert_eq!(kws::INPUT_0_ZERO_POINTS[1], -300);\n}\n"
     )
-    source = [
-        "--config", 'source.crates-io.replace-with="debian"',
-        "--config", f'source.debian.directory="{CRATES}"',
-    ]  # fmt: skip
-    *lines, classes = run("cargo", "run", "--offline", "-q", *source, cwd=product).splitlines()
+    *lines, classes = said_by_rust(main, ["kws"], tmp_path).splitlines()
     parts = [line.split(";") for line in lines]
     assert [json.loads(one) for one, _ in parts] == stored[0]
     np.testing.assert_allclose([json.loads(other) for _, other in parts], stored[1], rtol=1e-6)

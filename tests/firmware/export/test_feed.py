@@ -10,16 +10,18 @@ import pytest
 from click.testing import CliRunner
 
 from tests.firmware.export.test_libraries import (
-    CRATES,
     EXAMPLES,
     STRICT,
     STUBS,
+    cargo,
     expected,
     make,
     need,
     network,
     ran,
     run,
+    said_by_rust,
+    with_crates,
 )
 from tinyserve.cli.model.export import command
 from tinyserve.errors import UsageError
@@ -49,17 +51,10 @@ def test_a_sketch_feeds_a_sensor_row_by_row(instance: str, tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not list(CRATES.glob("cc-*")), reason="librust-cc-dev is not installed")
+@with_crates
 def test_a_crate_takes_rows_of_integers_of_real_values_and_in_place(tmp_path: Path) -> None:
-    need("cargo", "gcc")
     make("rust", tmp_path, "kws", network(1), feed="rows")
-    product = tmp_path / "product"
-    (product / "src").mkdir(parents=True)
-    (product / "Cargo.toml").write_text(
-        '[package]\nname = "product"\nversion = "0.1.0"\nedition = "2021"\n[dependencies]\n'
-        'kws = { path = "../kws" }\n'
-    )
-    (product / "src/main.rs").write_text(
+    main = (
         "fn main() {\n"
         "    let mut arena = kws::Arena::new();\n"
         "    let mut kws = kws::Model::new(&mut arena);\n"
@@ -78,12 +73,8 @@ def test_a_crate_takes_rows_of_integers_of_real_values_and_in_place(tmp_path: Pa
         '    println!("{:?}", kws.output().to_vec());\n'
         "}\n"
     )
-    source = [
-        "--config", 'source.crates-io.replace-with="debian"',
-        "--config", f'source.debian.directory="{CRATES}"',
-    ]  # fmt: skip
-    assert json.loads(run("cargo", "run", "--offline", "-q", *source, cwd=product)) == expected(network(1), 7)
-    assert "1 passed" in run("cargo", "test", "--doc", "--offline", *source, cwd=tmp_path / "kws")
+    assert json.loads(said_by_rust(main, ["kws"], tmp_path)) == expected(network(1), 7)
+    assert "1 passed" in cargo("test", "--doc", cwd=tmp_path / "kws")
 
 
 def test_a_page_takes_whole_inputs(tmp_path: Path) -> None:

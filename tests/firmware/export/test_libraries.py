@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import zipfile
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree as Xml
@@ -35,7 +36,7 @@ from tinyserve.firmware.platformio.project import render_project
 
 STUBS = Path(__file__).parent / "stubs"
 STRICT = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
-CRATES = Path("/usr/share/cargo/registry")
+_CRATES = Path("/usr/share/cargo/registry")
 CLASSES = 3
 
 
@@ -87,6 +88,31 @@ def need(*programs: str) -> None:
     for program in programs:
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed")
+
+
+with_crates = pytest.mark.skipif(not list(_CRATES.glob("cc-*")), reason="librust-cc-dev is not installed")
+
+
+def cargo(*command: str, cwd: Path) -> str:
+    """What cargo says, without a network: crates of others are those of Debian's packages."""
+    need("cargo", "gcc")
+    source = [
+        "--config", 'source.crates-io.replace-with="debian"',
+        "--config", f'source.debian.directory="{_CRATES}"',
+    ]  # fmt: skip
+    return run("cargo", *command, "--offline", *source, cwd=cwd)
+
+
+def said_by_rust(main: str, crates: Sequence[str], directory: Path) -> str:
+    """What a program with this main.rs prints, which uses crates in the directory."""
+    product = directory / "product"
+    (product / "src").mkdir(parents=True)
+    (product / "src/main.rs").write_text(main)
+    listed = "".join(f'{name} = {{ path = "../{name}" }}\n' for name in crates)
+    (product / "Cargo.toml").write_text(
+        f'[package]\nname = "product"\nversion = "0.1.0"\nedition = "2021"\n[dependencies]\n{listed}'
+    )
+    return cargo("run", "-q", cwd=product)
 
 
 # --- what holds for all
@@ -326,18 +352,11 @@ def test_a_cross_build_brings_its_own_toolchain(board: str, tmp_path: Path) -> N
 # --- Rust
 
 
-@pytest.mark.skipif(not list(CRATES.glob("cc-*")), reason="librust-cc-dev is not installed")
+@with_crates
 def test_crates_of_two_models_serve_a_program_without_std_of_theirs(tmp_path: Path) -> None:
-    need("cargo", "gcc")
     make("rust", tmp_path, "kws", network(1))
     make("rust", tmp_path, "vww", network(2))
-    product = tmp_path / "product"
-    (product / "src").mkdir(parents=True)
-    (product / "Cargo.toml").write_text(
-        '[package]\nname = "product"\nversion = "0.1.0"\nedition = "2021"\n[dependencies]\n'
-        'kws = { path = "../kws" }\nvww = { path = "../vww" }\n'
-    )
-    (product / "src/main.rs").write_text(
+    main = (
         "fn main() {\n"
         "    let (mut a, mut b, mut c) = (kws::Arena::new(), vww::Arena::new(), kws::Arena::new());\n"
         "    let (mut kws, mut vww) = (kws::Model::new(&mut a), vww::Model::new(&mut b));\n"
@@ -349,13 +368,9 @@ def test_crates_of_two_models_serve_a_program_without_std_of_theirs(tmp_path: Pa
         '    println!("{:?}", [kws.output().to_vec(), vww.output().to_vec(), thread.unwrap()]);\n'
         "}\n"
     )
-    source = [
-        "--config", 'source.crates-io.replace-with="debian"',
-        "--config", f'source.debian.directory="{CRATES}"',
-    ]  # fmt: skip
-    said = run("cargo", "run", "--offline", "-q", *source, cwd=product)
+    said = said_by_rust(main, ["kws", "vww"], tmp_path)
     assert json.loads(said) == [expected(network(1), 7), expected(network(2), 7), expected(network(1), 3)]
-    assert "1 passed" in run("cargo", "test", "--doc", "--offline", *source, cwd=tmp_path / "kws")
+    assert "1 passed" in cargo("test", "--doc", cwd=tmp_path / "kws")
 
 
 def test_a_crate_is_called_no_word_of_rust(tmp_path: Path) -> None:
