@@ -66,7 +66,8 @@ def train(out: Path) -> None:
     rng = np.random.default_rng(1)
     good = np.concatenate([recording(20, 0.0, rng) for _ in range(20)])
     given = spec.load(HERE / "features.toml")
-    features = FeatureRunner(given).run(good).reshape(len(good), -1)
+    runner = FeatureRunner(given)
+    features = runner.run(good).reshape(len(good), -1)
     scales = features.std(axis=0)
     found = KMeans(len(SPEEDS) * 2, n_init=1, random_state=1).fit(features / scales)
     distance = found.transform(features / scales).min(axis=1)
@@ -82,7 +83,7 @@ def train(out: Path) -> None:
     np.savez_compressed(out / "train.npz", x=good)
     np.savez_compressed(out / "test.npz", x=test)
     np.savez_compressed(out / "faults.npz", y=faults)
-    far = found.transform(FeatureRunner(given).run(test).reshape(len(test), -1) / scales).min(axis=1) >= enter
+    far = found.transform(runner.run(test).reshape(len(test), -1) / scales).min(axis=1) >= enter
     print(
         f"vibration: unusual are {far[faults == 1].mean():.1%} of windows with a failing bearing, "
         f"{far[faults == 0].mean():.1%} of others -> {out}"
