@@ -108,7 +108,7 @@ CASES: dict[str, Any] = {
     "no outputs": without_outputs(),
     "an extent of zero": relu([1, 0]),
     "opset 1": old(1),
-    "opset 8": old(8),
+    "opset 6": old(6),
     "sequence": sequence(),
     "text": model([node("Identity", ["x"], ["y"])], *(info(n, TensorProto.STRING, [1, 4]) for n in "xy")),
 }  # fmt: skip
