@@ -9,9 +9,9 @@ It does not matter whether a scaler stood there before: converters fold scalers 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import accumulate, takewhile
 from typing import Any
 
 import numpy as np
@@ -105,17 +105,21 @@ def operators_of(model: Model) -> list[int]:
 
 
 def _standardization(tensor: Tensor, values: Array, model: Model, scheme: str) -> Standardization | None:
-    steps = list(_arithmetic(tensor, np.asarray(values, np.float64), model))
-    edge, reached = (steps[-1].node.outputs[0], steps[-1].made) if steps else (tensor, values)
+    steps = _arithmetic(tensor, model)
+    edge = steps[-1].node.outputs[0] if steps else tensor
     readers = [node for node in model.main.nodes if any(t is edge for t in node.inputs)]
     if not readers or not all(_is_dense(node, edge) for node in readers):
         return None
     if any(edge is output for output in model.main.outputs):
         return None
-    features = _features(reached)
-    blurs = blurred(values, scheme) or blurred(reached, scheme)
+    # Only now: computing on all of the data is for dense layers' features, not for images.
+    passed = list(
+        accumulate(steps, lambda given, step: step.of(given), initial=np.asarray(values, np.float64))
+    )
+    features = _features(passed[-1])
+    blurs = blurred(values, scheme) or blurred(passed[-1], scheme)
     weights = np.concatenate([_weights(node) for node in readers])
-    if not blurs and _kept_db(weights, features) >= _LEAST_DB and not _unlike_factors(steps):
+    if not blurs and _kept_db(weights, features) >= _LEAST_DB and not _unlike_factors(steps, passed):
         return None
     # Not the deviation alone: a feature that is rarely other than zero would reach far beyond its neighbours.
     spread = np.maximum(features.std(axis=0), np.ptp(features, axis=0) / 16)
@@ -131,35 +135,43 @@ def _standardization(tensor: Tensor, values: Array, model: Model, scheme: str) -
 
 @dataclass(frozen=True)
 class _Step:
-    """A node that makes ``made`` of ``given``, with a constant, or with limits of its own."""
+    """What a node computes with a constant, the first operand or the second, or with limits of its own."""
 
     node: Node
-    given: Array
-    made: Array
     constant: Array | None
+    is_first: bool = False
+
+    def of(self, given: Array) -> Array:
+        if self.constant is None:
+            limited: Array = np.clip(given, *_LIMITS[self.node.name])
+            return limited
+        operands = (self.constant, given) if self.is_first else (given, self.constant)
+        made: Array = ARITHMETIC[self.node.name](*operands)
+        return made
 
 
-def _arithmetic(tensor: Tensor, values: Array, model: Model) -> Iterator[_Step]:
+def _arithmetic(tensor: Tensor, model: Model) -> list[_Step]:
     """The arithmetic with constants that an input goes through first."""
+    steps: list[_Step] = []
     while True:
         readers = [node for node in model.main.nodes if any(t is tensor for t in node.inputs)]
-        step = _step(readers[0], tensor, values) if len(readers) == 1 else None
+        step = _step(readers[0], tensor) if len(readers) == 1 else None
         if step is None:
-            return
-        yield step
-        tensor, values = step.node.outputs[0], step.made
+            return steps
+        steps.append(step)
+        tensor = step.node.outputs[0]
 
 
-def _step(node: Node, tensor: Tensor, values: Array) -> _Step | None:
+def _step(node: Node, tensor: Tensor) -> _Step | None:
     if node.name in _LIMITS:
-        return _Step(node, values, np.clip(values, *_LIMITS[node.name]), None)
+        return _Step(node, None)
     if node.name not in ARITHMETIC or len(node.inputs) != 2:
         return None
-    other = node.inputs[1] if node.inputs[0] is tensor else node.inputs[0]
+    is_first = node.inputs[0] is not tensor
+    other = node.inputs[0 if is_first else 1]
     if other is None or other.data is None or node.outputs[0].shape != tensor.shape:
         return None
-    operands = (values, other.data) if node.inputs[0] is tensor else (other.data, values)
-    return _Step(node, values, ARITHMETIC[node.name](*operands), other.data)
+    return _Step(node, other.data, is_first)
 
 
 def _weights(node: Node) -> Array:
@@ -177,13 +189,13 @@ def _unseen(largest: Array, factor: Array, varies: npt.NDArray[np.bool_]) -> Arr
     return np.exp2(np.ceil(np.log2(np.maximum(largest / others, 1)))) if others > 0 else factor
 
 
-def _unlike_factors(steps: Sequence[_Step]) -> bool:
+def _unlike_factors(steps: Sequence[_Step], given: Sequence[Array]) -> bool:
     """Whether the model multiplies the features by a constant whose one scale leaves most factors no digits:
     a Normalization divides a feature that was the same in all of the training by next to nothing."""
     linear = takewhile(lambda step: step.node.name in ("ADD", "SUB", "MUL"), steps)
     return any(
-        _kept_db(np.asarray(step.constant, np.float64), _features(step.given)) < _LEAST_DB
-        for step in linear
+        _kept_db(np.asarray(step.constant, np.float64), _features(values)) < _LEAST_DB
+        for step, values in zip(linear, given, strict=False)
         if step.node.name == "MUL"
     )
 
