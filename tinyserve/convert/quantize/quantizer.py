@@ -30,7 +30,6 @@ from tinyserve.convert.quantize import (
     turns,
 )
 from tinyserve.convert.tflite import sequence_lstm, signature, state
-from tinyserve.convert.tflite.signature import Signature
 from tinyserve.convert.tflite.state import Variable
 from tinyserve.convert.worker import runtimes
 from tinyserve.convert.worker.loaded import Arrays, Say
@@ -73,10 +72,7 @@ def quantize(request: Quantize, samples: Arrays, say: Say) -> bytes:
     anew = sequence_lstm.renews(data)
     if anew:
         data = sequence_lstm.going_on(data)
-    found = signature.of(data)
-    places = Signature(
-        signature.numbered(len(found.inputs), "in_"), signature.numbered(len(found.outputs), "out_")
-    )
+    places = signature.places(data)
     made = _integers(signature.named(data, places), samples, request, say, anew)
     made = same_scale.repaired(joined.as_integers(made, request.keep_float))
     made = signature.ordered(sequence_lstm.renewed(made) if anew else made, places, places)
@@ -101,10 +97,7 @@ def _integers(data: bytes, samples: Arrays, request: Quantize, say: Say, anew: b
     if request.scheme == "int16x8":
         cut, layers = lstm_16_bits.taken_out(data, samples, request.keep_float, say, anew)
         if layers:
-            found = signature.of(cut)
-            places = Signature(
-                signature.numbered(len(found.inputs), "in_"), signature.numbered(len(found.outputs), "out_")
-            )
+            places = signature.places(cut)
             wider = [*samples, *(layer.outputs for layer in layers)]
             made = _integers(signature.named(cut, places), wider, request, say, anew)
             return lstm_16_bits.put_back(signature.ordered(made, places, places), layers)

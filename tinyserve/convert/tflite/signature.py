@@ -50,6 +50,12 @@ def of(data: bytes) -> Signature:
     return Signature(unique(main.input_names), unique(main.output_names))
 
 
+def places(data: bytes) -> Signature:
+    """Names that tell the places of a file's inputs and outputs."""
+    found = of(data)
+    return Signature(numbered(len(found.inputs), "in_"), numbered(len(found.outputs), "out_"))
+
+
 def named(data: bytes, signature: Signature) -> bytes:
     """The file with one signature, which calls its inputs and outputs as told, in the order they have."""
     model = objects.unpack(data)
