@@ -35,7 +35,7 @@ COSTLY = tuple(
         "convert/test_pipeline.py",
         "features/test_on_emulated_cores.py",
         "firmware/platformio/test_platform.py",
-        "firmware/room",
+        "firmware/footprint",
         "firmware/test_arduino.py",
         "firmware/test_build.py",
         "slots/test_power_cuts.py",

@@ -269,7 +269,7 @@ class Sizing:
 
     def linked(self, board: Board) -> Demand:
         """What it needs of a board, as ``build`` would have it."""
-        from tinyserve.firmware.room.demand import demand
+        from tinyserve.firmware.footprint.demand import demand
 
         compiled = self.compiled(board)
         return demand(compiled, board, identity(compiled, self.name))
@@ -277,7 +277,7 @@ class Sizing:
     def on(self, boards: Sequence[Board], progress: Progress) -> dict[str, Demand]:
         """What it needs of each board, by the board's id: built where an estimate does not tell whether it
         fits."""
-        from tinyserve.firmware.room.demand import demand_in_doubt
+        from tinyserve.firmware.footprint.demand import demand_in_doubt
 
         needs = {}
         for index, board in enumerate(boards):

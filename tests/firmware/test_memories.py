@@ -24,8 +24,8 @@ from tinyserve.devices import open_device
 from tinyserve.devices.client import Client
 from tinyserve.errors import FitError
 from tinyserve.firmware.build import build
+from tinyserve.firmware.footprint.demand import demand
 from tinyserve.firmware.render import render
-from tinyserve.firmware.room.demand import demand
 
 SIZE, CHANNELS = 24, 16
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which boards a model's bench firmware fits. Weights, tables and arena are known as soon as it is compiled;
-its code is known where it was built (``firmware/room/demand.py``), else estimated, with bounds."""
+its code is known where it was built (``firmware/footprint/demand.py``), else estimated, with bounds."""
 
 from __future__ import annotations
 

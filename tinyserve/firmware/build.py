@@ -16,6 +16,8 @@ from tinyserve.boards.types import Board
 from tinyserve.cache import cache_directory, in_cache, keep_newest, put
 from tinyserve.compiler.compile import Compiled
 from tinyserve.errors import FileSystemError, ToolError, UsageError
+from tinyserve.firmware.footprint.overflow import overflow_error
+from tinyserve.firmware.footprint.remedies import Measure
 from tinyserve.firmware.process import Finished, run, run_all
 from tinyserve.firmware.render import (
     ELF_FILE,
@@ -26,8 +28,6 @@ from tinyserve.firmware.render import (
     SourceFile,
     render,
 )
-from tinyserve.firmware.room.overflow import overflow_error
-from tinyserve.firmware.room.remedies import Measure
 from tinyserve.firmware.sizes import Sizes, of_sizes, read_host_sizes, read_sizes
 from tinyserve.firmware.stack import StackReport, worst_case
 from tinyserve.firmware.tflm_library import TflmLibrary, built, find_library

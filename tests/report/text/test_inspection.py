@@ -8,7 +8,7 @@ import io
 import pytest
 from rich.console import Console
 
-from tests.firmware.room.test_demand import unrolled
+from tests.firmware.footprint.test_demand import unrolled
 from tests.support.flatbuffer_builder import ModelBuilder
 from tinyserve import boards
 from tinyserve.boards.fit import Demand, estimate

@@ -8,9 +8,9 @@ from functools import partial
 
 from tinyserve.boards.types import Board
 from tinyserve.errors import DeviceError, FitError, ToolError
+from tinyserve.firmware.footprint.demand import demand
+from tinyserve.firmware.footprint.remedies import Excess, remedies
 from tinyserve.firmware.render import Project
-from tinyserve.firmware.room.demand import demand
-from tinyserve.firmware.room.remedies import Excess, remedies
 
 SPARE_BYTES = 1 << 12  # of a memory that did not overflow; how much really, PlatformIO does not say
 SHOWN_LINES = 6

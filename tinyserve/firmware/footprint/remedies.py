@@ -17,7 +17,7 @@ from tinyserve.compiler.names import short_name
 from tinyserve.compiler.plan.memories import place
 from tinyserve.compiler.program import ONE_MEMORY, Buffer, Optimize
 from tinyserve.errors import TinyserveError
-from tinyserve.firmware.room.peak import live, peak_call
+from tinyserve.firmware.footprint.peak import live, peak_call
 
 NAMED_BOARDS = 4
 _TRIED: tuple[Optimize, ...] = ("size", "ram")

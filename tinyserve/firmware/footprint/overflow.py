@@ -6,9 +6,9 @@ from __future__ import annotations
 from tinyserve.compiler.names import short_name
 from tinyserve.compiler.program import MemoryPlan, Program
 from tinyserve.errors import FitError
+from tinyserve.firmware.footprint.peak import peak_call
+from tinyserve.firmware.footprint.remedies import Excess, Measure, remedies
 from tinyserve.firmware.render import Project
-from tinyserve.firmware.room.peak import peak_call
-from tinyserve.firmware.room.remedies import Excess, Measure, remedies
 from tinyserve.firmware.sizes import Sizes
 
 

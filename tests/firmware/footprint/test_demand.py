@@ -21,8 +21,8 @@ from tinyserve.compiler.compile import Compiled, compile_model
 from tinyserve.compiler.program import Target
 from tinyserve.errors import ToolError
 from tinyserve.firmware.build import build
+from tinyserve.firmware.footprint import demand as demands
 from tinyserve.firmware.render import render
-from tinyserve.firmware.room import demand as demands
 from tinyserve.firmware.sizes import of_sizes
 from tinyserve.workflow import Sizing
 

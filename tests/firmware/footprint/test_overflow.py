@@ -10,7 +10,7 @@ from tinyserve.compiler.program import (
     MemoryPlan,
     Program,
 )
-from tinyserve.firmware.room.peak import peak_call
+from tinyserve.firmware.footprint.peak import peak_call
 
 
 def _program(calls: int) -> Program:

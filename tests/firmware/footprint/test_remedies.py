@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from tests.firmware.room.test_demand import dense, unrolled
+from tests.firmware.footprint.test_demand import dense, unrolled
 from tests.support.flatbuffer_builder import ModelBuilder
 from tests.support.graphs.random_graph import random_graph
 from tinyserve import boards, workflow
@@ -19,8 +19,8 @@ from tinyserve.compiler.compile import Compiled, compile_model
 from tinyserve.compiler.program import Optimize
 from tinyserve.errors import FitError
 from tinyserve.firmware.build import build, linked_sizes
+from tinyserve.firmware.footprint.remedies import Excess, remedies
 from tinyserve.firmware.render import render
-from tinyserve.firmware.room.remedies import Excess, remedies
 
 M4 = boards.load("cortex-m4")
 SPARE = 200  # of what is not the point of a test
