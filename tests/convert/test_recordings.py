@@ -118,6 +118,7 @@ def test_no_csv_window_spans_two_files(tmp_path: Path) -> None:
         ("a,b\n1,2\n3\n", "line 3"),
         ("1,2\n3,4\n", "rows of one window"),
         ("1,2,3\n" * 20, "3 columns"),
+        ("1,2,3,4,5\n" * 20, "5 columns"),  # as many values as two rows, but of other columns
         ("1,nan\n" * 20, "not finite"),
     ],
 )

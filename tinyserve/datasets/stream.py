@@ -56,7 +56,9 @@ def open_stream(path: Path, inputs: Sequence[TensorInfo], piece: int, reading: R
     Raises DataError, now or when a piece turns out to be bad (with the number of its first sample).
     """
     if not path.exists():
-        raise DataError(f"{path}: no such file or directory", "give a .npz, .npy, .parquet or a directory")
+        raise DataError(
+            f"{path}: no such file or directory", "give a .npz, .npy, .parquet, .csv or .wav, or a directory"
+        )
     if reading.time:
         rows = series.opened(path, inputs, reading)
         return _checked(path, rows.total(), rows.pieces(piece), inputs, reading)

@@ -45,13 +45,18 @@ def read(path: Path, inputs: Sequence[TensorInfo], reading: Reading) -> Named:
 
 
 def _window(file: Path, columns: int, info: TensorInfo) -> int:
-    """Rows of one sample."""
-    elements = int(np.prod(bundle.sample_shape(info)))
-    if elements % columns:
+    """Rows of one sample. A row holds the values of the last axes, or a part of an input of one axis."""
+    shape = [extent for extent in bundle.sample_shape(info) if extent != 1]
+    elements = int(np.prod(shape))
+    fits = elements % columns == 0
+    if fits and len(shape) > 1:
+        fits = columns in {int(np.prod(shape[axis:])) for axis in range(len(shape) + 1)}
+    if not fits:
         raise DataError(
             f"{file}: {counted(columns, 'column of values does', 'columns of values do')} not fit the input "
             f"'{info.name}' of shape {info.shape}",
-            "keep the columns that the model was trained with, in that order; name a label column 'label'",
+            "keep the columns that the model was trained with, in that order; name a label column 'label', "
+            "and a column of times with --time",
         )
     return elements // columns
 
