@@ -119,6 +119,8 @@ def test_fit_takes_a_table_with_gaps_and_its_result_is_a_specification(
         ("features fit speech.toml --data raw.npz -o x.toml", 2),
         ("features fit speech.toml --data raw.npz -o x.json", 5),
         ("features apply speech.toml --data none.npz -o x.npz", 5),
+        ("features apply speech.toml --data raw.npz -o x.csv", 2),
+        ("features apply speech.toml --data raw.npz -o x", 2),
         ("features check speech.toml --data raw.npz --prepared none.npz", 5),
         ("features check speech.toml --data raw.npz --prepared raw.npz", 5),
     ],

@@ -64,10 +64,13 @@ def apply(*, spec: Path, output: Path, data: str, reading: Reading) -> None:
     """Compute the features of raw samples, for training."""
     from tinyserve import files, npz
     from tinyserve.cli.console import echo
+    from tinyserve.errors import UsageError
     from tinyserve.features import prepared
     from tinyserve.features import spec as specs
     from tinyserve.features.run import FeatureRunner
 
+    if output.suffix.lower() not in (".npz", ".parquet"):
+        raise UsageError(f"-o {output}: features are written as .npz or .parquet", f"-o {output}.npz")
     given = specs.load(spec)
     files.check_writable(output)
     if output.suffix.lower() == ".parquet":
