@@ -10,6 +10,7 @@ import pytest
 from tests.bench.models import write_classifier, write_dataset
 from tinyserve.bench.accuracy import run as accuracy
 from tinyserve.bench.accuracy.references import references
+from tinyserve.compiler.ops.support import tflm_resolver
 from tinyserve.convert import convert
 
 
@@ -37,3 +38,14 @@ def test_a_missing_interpreter_is_a_note(tmp_path: Path, monkeypatch: pytest.Mon
     found = references(made, dataset, accuracy.run(made, dataset).task, limit=10)
     assert found.interpreted is None
     assert "TFLM was not run" in found.notes[0]
+
+
+def test_operators_that_tflm_lacks_are_named(tmp_path: Path) -> None:
+    made = convert(write_classifier(tmp_path / "m.tflite"), output=tmp_path / "b")
+    dataset = write_dataset(tmp_path / "d.npz")
+    task = accuracy.run(made, dataset).task
+    with pytest.MonkeyPatch.context() as lacking:
+        lacking.delitem(tflm_resolver.METHODS, "FULLY_CONNECTED")
+        found = references(made, dataset, task, limit=10)
+    assert found.interpreted is None
+    assert found.notes == ("TFLM was not run: it has no FULLY_CONNECTED",)

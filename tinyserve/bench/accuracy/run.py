@@ -25,11 +25,12 @@ from tinyserve.bundle import Bundle, Manifest, Score, TensorInfo
 from tinyserve.compiler.compile import compile_model
 from tinyserve.compiler.graph import reader
 from tinyserve.compiler.host.model import FAST, HostModel
+from tinyserve.compiler.ops.support import tflm_resolver
 from tinyserve.convert.worker.child import Worker
 from tinyserve.convert.worker.messages import RunTflite
 from tinyserve.datasets.named import AS_IT_IS, Reading
 from tinyserve.datasets.stream import Part, open_stream
-from tinyserve.errors import UsageError
+from tinyserve.errors import UnsupportedError, UsageError
 from tinyserve.progress import Progress, silent
 from tinyserve.quality.rows import Rows, Task, joined
 from tinyserve.quality.tasks import ANY, Wanted, choose
@@ -151,12 +152,15 @@ def run_reference(
     """The same over the first ``limit`` samples by another engine, to compare with: the bundle's float
     original in LiteRT, or the quantized model in TFLM's interpreter.
 
-    Raises UsageError where the bundle has no float original, and what ``run`` raises.
+    Raises UsageError where the bundle has no float original, UnsupportedError where TFLM lacks operators, and
+    what ``run`` raises.
     """
     is_float = engine == "float"
     model = made.original_path() if is_float else made.model_path
     if model is None:
         raise UsageError(f"{made.path}: has no float original", "convert from the float model")
+    if not is_float and (lacking := tflm_resolver.lacking_in(reader.read(model.read_bytes()))):
+        raise UnsupportedError(f"it has no {', '.join(lacking)}", "--no-compare")
     inputs = made.manifest.inputs
     stream = open_stream(dataset, inputs, min(piece_samples(inputs), limit), reading)
     place = output_place(made.manifest, output)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy.typing as npt
 
 from tinyserve import bundle
-from tinyserve.compiler.ops.support.tflm_resolver import has
+from tinyserve.compiler.ops.support.tflm_resolver import lacking_in
 from tinyserve.convert.settings import Record
 from tinyserve.convert.tflite.facts import Inspected
 from tinyserve.convert.worker import messages
@@ -27,7 +27,7 @@ def expected(
     TFLM's interpreter is the reference; where it is not installed or can't run the model, the model compiled
     for this computer.
     """
-    lacking = sorted({op.name for graph in model.model.graphs for op in graph.nodes if not has(op)})
+    lacking = lacking_in(model.model)
     if lacking:
         _note(record, f"expected outputs are the compiled model's: TFLM has no {', '.join(lacking)}")
         return _from_host(model, inputs, operators), "host"

@@ -52,6 +52,11 @@ def has(node: Node) -> bool:
     return node.name in (CUSTOM_METHODS if node.custom else METHODS)
 
 
+def lacking_in(model: Model) -> list[str]:
+    """Names of the model's operators that TFLM does not have, sorted, each once."""
+    return sorted({node.name for graph in model.graphs for node in graph.nodes if not has(node)})
+
+
 def resolver_methods(model: Model) -> Sequence[str]:
     """The resolver's methods for the operators of all graphs, sorted, each once.
 
