@@ -74,8 +74,9 @@ def train(out: Path) -> None:
     enter = 1.3 * float(np.quantile(distance, 0.999))
 
     out.mkdir(parents=True, exist_ok=True)
-    centroids = np.round(found.cluster_centers_ * scales, 4).tolist()
-    text = PIPELINE.format(centroids=centroids, scales=np.round(scales, 5).tolist(), enter=round(enter, 3))
+    centroids = np.round(found.cluster_centers_.astype(float) * scales, 4).tolist()
+    rounded = np.round(scales.astype(float), 5).tolist()
+    text = PIPELINE.format(centroids=centroids, scales=rounded, enter=round(enter, 3))
     (out / "pipeline.toml").write_text(text)
     (out / "vibration.tflite").write_bytes(written(given)[0])
     healthy, failing = (np.concatenate([recording(20, k, rng) for _ in range(4)]) for k in (0.0, 0.8))
