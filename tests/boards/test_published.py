@@ -45,6 +45,8 @@ PUBLISHED = {
     "bluepill": _pio(64 * KB, 20 * KB, 72, origins=(0x08000000, 0x20000000)),
     "nucleo-g0b1re": _pio(256 * KB, 144 * KB, 64, origins=(0x08000000, 0x20000000)),
     "b-u585i-iot02a": _pio(2048 * KB, 256 * KB, 160, origins=(0x08000000, 0x20000000)),
+    "disco-f407vg": _pio(1024 * KB, 128 * KB, 168, origins=(0x08000000, 0x20000000)),
+    "nucleo-h743zi2": _pio(2048 * KB, 512 * KB, 480, origins=(0x08000000, 0x24000000)),
     # ... and ArduinoCore-mbed variants/*/linker_script.ld, boards.txt
     "portenta-h7": _pio(768 * KB, 512 * KB, 480, 0x2341025B, 0x2341035B, origins=(0x08040000, 0x24000000)),
     "giga-r1": _pio(768 * KB, 512 * KB, 480, 0x23410266, 0x23410366, origins=(0x08040000, 0x24000000)),
@@ -68,6 +70,8 @@ PUBLISHED = {
     "pico2": _pio(4096 * KB, 512 * KB, 150, 0x2E8A000F),
     "pico-plus-2": _pio(16384 * KB, 512 * KB, 150, 0x2E8A100A),
     "xiao-rp2350": _pio(2048 * KB, 512 * KB, 150, 0x28860058),
+    "pico2-riscv": _pio(4096 * KB, 512 * KB, 150, 0x2E8A00C0, 0x2E8A000F, origins=(0x10000000, 0x20000000)),
+    "xiao-nrf52840-sense": _pio(811_008, 237_568, 64, 0x28860045, 0x28868045, origins=(0x27000, 0x20006000)),
     # PlatformIO espressif32 boards/*.json with app0 of the partition table that each names
     "esp32-s3-devkit": _pio(0x330000, 320 * KB, 240),
     "xiao-esp32s3": _pio(0x330000, 320 * KB, 240),
@@ -75,6 +79,10 @@ PUBLISHED = {
     "esp32-c3": _pio(0x140000, 320 * KB, 160),
     "xiao-esp32c3": _pio(0x140000, 320 * KB, 160, 0x303A1001),
     "esp32-p4": _pio(0x640000, 500 * KB, 360),
+    "esp32-c6": _pio(0x140000, 320 * KB, 160),
+    "xiao-esp32c6": _pio(0x140000, 320 * KB, 160, 0x28860046, 0x303A1001),
+    # ... and the dram0_0_seg of arduino-esp32's memory.ld, which the board file's 320 KB are no part of
+    "esp32dev": _pio(0x140000, 0x2C200 - 0xDB5C, 240, origins=(0x400D0000, 0x3FFB0000 + 0xDB5C)),
     # Zephyr's device trees: the chosen flash and sram, the processor's clock
     "hifive1-revb": Published((0x20010000, 3842 * KB), (0x80000000, 16 * KB), 16_000_000),
     "nrf5340-dk": Published((0, 1024 * KB), (0x20000000, 448 * KB), 64_000_000),
@@ -85,7 +93,10 @@ PUBLISHED = {
     "frdm-mcxn947": Published((0, 2048 * KB), (0x20000000, 320 * KB), 150_000_000),
     "ek-ra8m1": Published((0x02000000, 2016 * KB), None, 480_000_000),
     "stm32n6570-dk": Published((0x70010000, 1536 * KB), (0x34100000, 1024 * KB), 800_000_000),
+    "nrf54l15-dk": Published((0, 1428 * KB), (0x20000000, 188 * KB), 128_000_000),
     "apollo4p-evb": Published((0x18000, 1952 * KB), (0x10060000, 1024 * KB), 96_000_000),
+    # Himax's WE2_device_addr.h and linker scripts: SRAM from the second boot loader's address on
+    "grove-vision-ai-v2": Published((0x3A000000, 16384 * KB), (0x3401F000, 2048 * KB - 0x1F000), None),
 }
 
 
