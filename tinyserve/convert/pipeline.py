@@ -27,11 +27,12 @@ from tinyserve.bundle import (
 from tinyserve.compiler.passes.load import load
 from tinyserve.convert import sources
 from tinyserve.convert.check import comparison, doubts, fidelity, floats, stage
-from tinyserve.convert.check.figures import figures
+from tinyserve.convert.check.figures import Figures, figures
 from tinyserve.convert.quantize import auto, extremes, signal_front
 from tinyserve.convert.quantize.schemes import Judge, ladder
 from tinyserve.convert.session import Session, opened
 from tinyserve.convert.settings import Options
+from tinyserve.convert.sources import SourceModel
 from tinyserve.convert.tflite import facts
 from tinyserve.convert.tflite.facts import Inspected
 from tinyserve.datasets import readers, synthetic
@@ -83,27 +84,61 @@ def convert(
     _check_data(model.kind, quantize, representative)
     bundle.check_place(output)
     with opened(model, options, progress) as session:
-        inputs = session.original.inputs
-        dataset = None if representative is None else streams.load(representative, inputs, options.reading)
-        calibration, held = _split(session, dataset, samples)
-        stage.verify(session, held.inputs)
-        converted = _quantized(session, calibration, held, quantize)
-        measured = figures(converted.data, options.engine, session.record.notes, options.operators)
-        extra = None if samples is not None else _extra(calibration, held, measured.macs, options.is_stream)
-        checked = _check(session, converted, held, extra)
-        decision = options.features.decision if options.features is not None else None
-        if decision is not None:
-            converted, checked = _decided(session, converted, checked, decision)
-            measured = figures(converted.data, options.engine, [], options.operators)
-    seen = readers.statistics(dataset, inputs) if dataset else []
-    session.record.notes.extend(_clipped(converted.inputs, seen))
+        dataset = (
+            None
+            if representative is None
+            else streams.load(representative, session.original.inputs, options.reading)
+        )
+        made = _made(session, dataset, samples, quantize)
+    session.record.notes.extend(_clipped(made.converted.inputs, made.seen))
+    manifest = _manifest(name or bundle.name_of(source), model, session, made)
+    progress("write the bundle")
+    kept = session.original.data if made.converted is not session.original else None
+    profile = made.checked.profile
+    extra = {PROFILE_FILE: msgspec.json.encode(profile)} if profile else {}
+    return bundle.write(output, manifest, made.converted.data, made.checked.samples, kept, extra=extra)
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A converted model, what its check and its compilation gave, and what the data was like."""
+
+    converted: Inspected
+    checked: _Checked
+    measured: Figures
+    seen: list[InputStatistics]
+    synthetic: bool
+
+
+def _made(session: Session, dataset: Dataset | None, samples: Path | str | None, quantize: str) -> _Made:
+    """Quantizes, checks and adds the decision that the features ask for."""
+    options, notes = session.options, session.record.notes
+    calibration, held = _split(session, dataset, samples)
+    stage.verify(session, held.inputs)
+    converted = _quantized(session, calibration, held, quantize)
+    measured = figures(converted.data, options.engine, notes, options.operators)
+    extra = None if samples is not None else _extra(calibration, held, measured.macs, options.is_stream)
+    checked = _check(session, converted, held, extra)
+    decision = options.features.decision if options.features is not None else None
+    if decision is not None:
+        converted, checked = _decided(session, converted, checked, decision)
+        measured = figures(converted.data, options.engine, [], options.operators)
+    seen = readers.statistics(dataset, session.original.inputs) if dataset else []
+    synthetic = converted is not session.original and calibration is not None and calibration.synthetic
+    return _Made(converted, checked, measured, seen, synthetic)
+
+
+def _manifest(name: str, source: SourceModel, session: Session, made: _Made) -> Manifest:
+    """What the bundle says of its model."""
+    converted, checked, measured = made.converted, made.checked, made.measured
+    options, record = session.options, session.record
     weights = facts.weights(converted.model)
     if any(layer.dtype == "int4" for layer in weights):
-        session.record.notes.append("4-bit weights: compiled code has each in a byte of flash")
-    manifest = Manifest(
-        name=name or bundle.name_of(source),
+        record.notes.append("4-bit weights: compiled code has each in a byte of flash")
+    return Manifest(
+        name=name,
         model_sha256=converted.model.sha256,
-        source=Source(visible(source.name), model.sha256, session.front.framework),
+        source=Source(visible(source.path.name), source.sha256, session.front.framework),
         quantize=converted.scheme,
         inputs=converted.inputs,
         outputs=converted.outputs,
@@ -112,25 +147,21 @@ def convert(
         arena_bytes=measured.arena_bytes,
         samples=len(checked.samples),
         expected_from=checked.expected_from,
-        tools=dict(sorted(session.record.tools.items())),
+        tools=dict(sorted(record.tools.items())),
         accuracy=checked.accuracy,
         compared=checked.compared,
         scores=checked.scores,
-        synthetic=converted is not session.original and calibration is not None and calibration.synthetic,
+        synthetic=made.synthetic,
         stream=options.is_stream,
         rate_hz=options.features.input.rate_hz if options.features is not None else 0.0,
-        representative=seen,
+        representative=made.seen,
         mlperf_id=options.mlperf_id or facts.mlperf_id(converted.inputs, converted.outputs),
         weights=weights,
-        variants=session.record.variants,
+        variants=record.variants,
         input_layout=_input_layout(converted.inputs),
-        labels=session.record.labels,
-        notes=session.record.notes,
+        labels=record.labels,
+        notes=record.notes,
     )
-    progress("write the bundle")
-    kept = session.original.data if converted is not session.original else None
-    profile = {PROFILE_FILE: msgspec.json.encode(checked.profile)} if checked.profile else {}
-    return bundle.write(output, manifest, converted.data, checked.samples, kept, extra=profile)
 
 
 def _input_layout(inputs: list[TensorInfo]) -> str:

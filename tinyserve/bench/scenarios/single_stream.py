@@ -19,13 +19,25 @@ from tinyserve.bench.counts.layers import arena_blocks, layers_of
 from tinyserve.bench.counts.memory import memory_of
 from tinyserve.bench.energy import open_meter
 from tinyserve.bench.energy import run as energy_run
-from tinyserve.bench.result import Accuracy, BenchResult, Check, EventCount, Events, ScenarioResult
+from tinyserve.bench.result import (
+    Accuracy,
+    BenchResult,
+    Check,
+    Energy,
+    Estimate,
+    EventCount,
+    Events,
+    Layer,
+    ScenarioResult,
+    Setup,
+)
 from tinyserve.bench.scenarios.outputs import FLOAT_TOLERANCE, difference
 from tinyserve.bench.scenarios.statistics import summarize
 from tinyserve.bench.setup import as_flashed, model_identity, setup_of
 from tinyserve.bundle import Bundle, Samples, sample_shape
 from tinyserve.devices import open_device
 from tinyserve.devices.client import Client
+from tinyserve.devices.client.answers import DeviceInfo, MemoryUse
 from tinyserve.errors import DataError, DeviceError
 from tinyserve.firmware.build import Firmware
 from tinyserve.progress import Progress
@@ -56,13 +68,66 @@ class Options:
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class _Measured:
+    """What the device gave. ``twin``: at a serial port, and yet emulated."""
+
+    info: DeviceInfo
+    unit: str
+    ticks: list[int]
+    latency_ms: Estimate | None
+    check: Check
+    memory: MemoryUse
+    layers: list[Layer]
+    energy: Energy | None
+    seen: paths.Seen
+    outputs: list[npt.NDArray[Any]]
+    twin: bool
+
+
 def run(bundle: Bundle, firmware: Firmware, options: Options, progress: Progress) -> BenchResult:
     """Runs a bundle's firmware on its device. Raises DeviceError where that hangs, crashes or vanishes."""
     compiled, board = firmware.project.compiled, firmware.project.board
-    samples = bundle.samples()
+    found = _measured(bundle, firmware, options, progress)
+    accuracy = None
+    if options.data:
+        original = datasets.original_scores(bundle, options.data, compiled.program.target.operators)
+        accuracy = datasets.measured(options.data, found.outputs, bundle.manifest, original)
+    latencies = [float(value) for value in found.ticks]
+    statistics = summarize(latencies, found.unit, options.warmup)
+    setup, notes = _setup(firmware, options, found)
+    energy_estimate = estimates.energy_uj(found.latency_ms, board)
+    return BenchResult(
+        created_utc=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        model=model_identity(bundle, compiled),
+        setup=setup,
+        memory=memory_of(firmware, board, found.memory.stack_used, found.memory.stack_size),
+        latency=statistics,
+        latencies=latencies,
+        scenario=ScenarioResult(
+            name="single-stream", method="measured", metric="p90 latency", value=statistics.p90,
+            unit=found.unit, queries=options.runs,
+        ),
+        latency_ms=found.latency_ms,
+        energy=found.energy,
+        energy_uj=energy_estimate,
+        check=found.check,
+        accuracy=accuracy,
+        quality=_quality(bundle, accuracy),
+        events=_events(found.seen, bundle) if found.info.events else None,
+        pipeline=paths.cost_of(found.seen, found.unit, statistics, energy_estimate),
+        layers=found.layers,
+        arena=arena_blocks(compiled),
+        notes=notes,
+    )  # fmt: skip
+
+
+def _measured(bundle: Bundle, firmware: Firmware, options: Options, progress: Progress) -> _Measured:
+    """Opens the device, makes sure that it is the one meant, checks it and measures."""
+    board, samples = firmware.project.board, bundle.samples()
     if not len(samples):
         raise DataError(f"{bundle.path}: the bundle holds no samples", "convert again with --representative")
-    real = options.port is not None
+    flashed = options.port is not None
     with ExitStack() as stack:
         # The meter first: it may be what supplies the board.
         meter = (
@@ -71,7 +136,7 @@ def run(bundle: Bundle, firmware: Firmware, options: Options, progress: Progress
             else None
         )
         device = stack.enter_context(
-            open_device(None if real else firmware, board, options.emulator, options.port)
+            open_device(None if flashed else firmware, board, options.emulator, options.port)
         )
         client = Client(device.link)
         info = client.identify()
@@ -81,59 +146,44 @@ def run(bundle: Bundle, firmware: Firmware, options: Options, progress: Progress
         unit = device.tick_unit or info.tick_unit
         seen = paths.watcher(bundle)
         check = _check(client, bundle, samples, progress, seen)
-        progress("measuring", 0, 0)
-        _load(client, [array[0].tobytes() for array in samples.inputs])
-        ticks = client.infer(options.runs, options.warmup)
-        if len(ticks) > 1 and not any(ticks):  # one alone may be shorter than a tick
-            raise DeviceError(
-                f"{device.description}: every inference took 0 {unit}: its clock stands still, or is too"
-                " coarse for this model",
-                "check the port_ticks() of its firmware",
-            )
-        twin = real and client.is_emulated()
+        ticks = _timed(client, samples, options, progress)
+        _expect_time(ticks, f"{device.description}: every inference took 0 {unit}")
+        twin = flashed and client.is_emulated()
         latency = estimates.latency_ms(device, board)
         memory = client.memory()
-        layers = layers_of(compiled, client.profile()) if options.profile else []
+        layers = layers_of(firmware.project.compiled, client.profile()) if options.profile else []
         energy = energy_run.run(meter, client, options.runs) if meter else None
         if options.data:
             seen = paths.watcher(bundle)
         outputs = _outputs(client, bundle, options.data, progress, seen) if options.data else []
-    accuracy = None
-    if options.data:
-        original = datasets.original_scores(bundle, options.data, compiled.program.target.operators)
-        accuracy = datasets.measured(options.data, outputs, bundle.manifest, original)
-    latencies = [float(value) for value in ticks]
-    statistics = summarize(latencies, unit, options.warmup)
+    return _Measured(info, unit, ticks, latency, check, memory, layers, energy, seen, outputs, twin)
+
+
+def _timed(client: Client, samples: Samples, options: Options, progress: Progress) -> list[int]:
+    """The ticks of each run on the first sample."""
+    progress("measuring", 0, 0)
+    _load(client, [array[0].tobytes() for array in samples.inputs])
+    return client.infer(options.runs, options.warmup)
+
+
+def _expect_time(ticks: list[int], found: str) -> None:
+    """Raises DeviceError where no run took any; one alone may be shorter than a tick."""
+    if len(ticks) > 1 and not any(ticks):
+        raise DeviceError(
+            f"{found}: its clock stands still, or is too coarse for this model",
+            "check the port_ticks() of its firmware",
+        )
+
+
+def _setup(firmware: Firmware, options: Options, found: _Measured) -> tuple[Setup, list[str]]:
+    """What was measured with, and the notes on what it can't tell."""
+    board = firmware.project.board
     setup = setup_of(firmware, board, options.emulator or "serial", options.optimize, options.seed)
-    notes = estimates.why_none(unit, board) if latency is None else []
-    if real:
-        clock = clock_of(info, board)
-        setup = as_flashed(setup, info, clock, emulated=twin)
-        notes = [TWIN_SIZES if firmware.sizes else NO_SIZES, *([clock.note] if clock.note else [])]
-    energy_estimate = estimates.energy_uj(latency, board)
-    return BenchResult(
-        created_utc=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        model=model_identity(bundle, compiled),
-        setup=setup,
-        memory=memory_of(firmware, board, memory.stack_used, memory.stack_size),
-        latency=statistics,
-        latencies=latencies,
-        scenario=ScenarioResult(
-            name="single-stream", method="measured", metric="p90 latency", value=statistics.p90,
-            unit=unit, queries=options.runs,
-        ),
-        latency_ms=latency,
-        energy=energy,
-        energy_uj=energy_estimate,
-        check=check,
-        accuracy=accuracy,
-        quality=_quality(bundle, accuracy),
-        events=_events(seen, bundle) if info.events else None,
-        pipeline=paths.cost_of(seen, unit, statistics, energy_estimate),
-        layers=layers,
-        arena=arena_blocks(compiled),
-        notes=notes,
-    )  # fmt: skip
+    if options.port is None:
+        return setup, estimates.why_none(found.unit, board) if found.latency_ms is None else []
+    clock = clock_of(found.info, board)
+    notes = [TWIN_SIZES if firmware.sizes else NO_SIZES, *([clock.note] if clock.note else [])]
+    return as_flashed(setup, found.info, clock, emulated=found.twin), notes
 
 
 def _events(seen: paths.Seen, bundle: Bundle) -> Events:
