@@ -17,6 +17,7 @@ from tinyserve import boards
 from tinyserve.devices import serial as ports
 from tinyserve.devices.link import LinkClosed
 from tinyserve.errors import DeviceError, UsageError
+from tinyserve.platforms.darwin import Darwin
 from tinyserve.platforms.windows import Windows
 
 NANO33 = boards.load("nano33")
@@ -160,6 +161,17 @@ def test_no_permission_comes_with_the_udev_rule(monkeypatch: pytest.MonkeyPatch)
     vid, pid = ids()
     assert f'ATTRS{{idVendor}}=="{vid:04x}", ATTRS{{idProduct}}=="{pid:04x}"' in caught.value.hint
     assert "dialout" in caught.value.hint
+
+
+def test_no_permission_without_udev_names_no_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object, **options: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(ports.serial, "serial_for_url", refuse)
+    monkeypatch.setattr(ports.platforms, "here", Darwin)
+    with pytest.raises(DeviceError, match="no permission") as caught:
+        ports.SerialLink("/dev/cu.usbmodem 1", NANO33)
+    assert caught.value.hint == "ls -l '/dev/cu.usbmodem 1' shows who may open it"
 
 
 def test_lines_and_a_vanishing_device(terminal: tuple[int, str]) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import resource
@@ -180,8 +181,26 @@ def test_what_was_built_for_one_processor_is_not_taken_for_another(system: Posix
 
 
 @BOTH
-def test_ports_are_files_or_urls(system: Posix, tmp_path: Path) -> None:
-    (tmp_path / "ttyACM0").touch()
-    assert not system.lacks_port(str(tmp_path / "ttyACM0"))
-    assert system.lacks_port(str(tmp_path / "ttyACM1"))
+def test_a_port_is_a_terminal_and_nothing_else(system: Posix, tmp_path: Path) -> None:
+    (tmp_path / "firmware.bin").touch()
+    ours, theirs = os.openpty()
+    try:
+        assert system.port_error(os.ttyname(theirs)) is None
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    for what, number in (
+        (tmp_path / "ttyACM1", errno.ENOENT),
+        (tmp_path / "firmware.bin", errno.ENOTTY),
+        (tmp_path, errno.ENOTTY),
+        (f"{tmp_path}/a\0b", errno.ENOENT),
+    ):
+        error = system.port_error(str(what))
+        assert error is not None and error.errno == number, what
     assert system.example_port.startswith("/dev/")
+
+
+@pytest.mark.skipif(not Path("/sys/dev/char/1:3/subsystem").exists(), reason="needs /sys")
+def test_a_device_that_is_no_terminal_is_no_port() -> None:
+    error = Posix().port_error("/dev/null")
+    assert error is not None and error.errno == errno.ENOTTY

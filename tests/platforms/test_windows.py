@@ -158,15 +158,16 @@ def test_memory_is_what_the_page_file_leaves(system: Windows) -> None:
 
 
 @pytest.mark.parametrize(
-    ("port", "lacking"),
+    ("port", "number"),
     [
-        ("COM3", False), ("com12", False), (r"\\.\COM256", False),
-        ("/dev/ttyACM0", True),
-        ("COM0", True), ("COM", True),
+        ("COM3", None), ("com12", None), (r"\\.\COM256", None),
+        ("/dev/ttyACM0-gone", errno.ENOENT), ("COM0", errno.ENOENT), ("COM", errno.ENOENT),
+        ("\0", errno.ENOENT), (__file__, errno.ENOTTY),
     ],
 )  # fmt: skip
-def test_ports_are_names_of_their_own_kind(system: Windows, port: str, lacking: bool) -> None:
-    assert system.lacks_port(port) == lacking
+def test_ports_are_names_of_their_own_kind(system: Windows, port: str, number: int | None) -> None:
+    error = system.port_error(port)
+    assert (error and error.errno) == number
 
 
 def test_the_library_of_the_system_is_asked_for_by_name(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import re
+import shlex
 import time
 from collections.abc import Iterable
 
@@ -87,8 +88,8 @@ class SerialDevice(Device):
 def require_port(board: Board, port: str) -> str:
     """The name of ``port`` ("auto": of the board's own), or its URL. Nothing is opened.
 
-    Raises DeviceError where it is not there, and UsageError for an empty name or a URL that leads to no
-    board.
+    Raises DeviceError where it is not there or no serial port, and UsageError for an empty name or a URL
+    that leads to no board.
     """
     if port == "auto":
         return find_port(board)
@@ -96,8 +97,9 @@ def require_port(board: Board, port: str) -> str:
         raise UsageError("--port is empty", "name the port, or pass --port auto")
     if is_url(port):
         return checked(port)
-    if platforms.here().lacks_port(port):
-        raise _cannot_open(port, board, FileNotFoundError(errno.ENOENT, "no such port"))
+    error = platforms.here().port_error(port)
+    if error is not None:
+        raise _cannot_open(port, board, error)
     return port
 
 
@@ -247,14 +249,10 @@ def _open(port: str, board: Board, baud: int) -> serial.SerialBase:
 def _cannot_open(port: str, board: Board, error: Exception) -> DeviceError:
     code = _error_number(error)
     what = f"{board.id}: cannot open {port}"
-    if code == errno.EISDIR or "Could not configure port" in str(error):
+    if code in (errno.EISDIR, errno.ENOTTY) or "Could not configure port" in str(error):
         return DeviceError(f"{what}: it is no serial port", "pass --port auto")
     if code == errno.EACCES and not platforms.here().denies_open_ports:
-        rule = udev_rule(board)
-        hint = "sudo usermod -aG dialout $USER, then log in again"
-        if rule:
-            hint += f"; or put this into /etc/udev/rules.d/99-tinyserve.rules:\n{rule}"
-        return DeviceError(f"{what}: no permission", hint)
+        return DeviceError(f"{what}: no permission", _permission_hint(port, board))
     if code in (errno.EBUSY, errno.EAGAIN, errno.EACCES) or "exclusively lock" in str(error):
         return DeviceError(
             f"{what}: another program has it open", "close serial monitors and other tinyserve commands"
@@ -263,6 +261,16 @@ def _cannot_open(port: str, board: Board, error: Exception) -> DeviceError:
         ports = _describe(list_ports.comports()) or "none"
         return DeviceError(f"{what}: there is no such port; ports seen: {ports}", "pass --port auto")
     return DeviceError(f"{what}: {error}", "pass --port auto, or another port")
+
+
+def _permission_hint(port: str, board: Board) -> str:
+    if not platforms.here().has_udev:
+        return f"ls -l {shlex.quote(port)} shows who may open it"
+    hint = "sudo usermod -aG dialout $USER, then log in again"
+    rule = udev_rule(board)
+    if rule:
+        hint += f"; or put this into /etc/udev/rules.d/99-tinyserve.rules:\n{rule}"
+    return hint
 
 
 def _error_number(error: Exception) -> int | None:

@@ -136,5 +136,7 @@ class Platform(ABC):
         return f"{sys.platform} {platform.machine()}"
 
     @abstractmethod
-    def lacks_port(self, port: str) -> bool:
-        """Whether a serial port of that name is certainly not there, without opening it."""
+    def port_error(self, port: str) -> OSError | None:
+        """What opening a serial port of that name would certainly raise, found without opening it, which may
+        reset a board: ENOENT where there is none, ENOTTY where it is something else. None where nothing is
+        known against it."""

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -142,8 +144,18 @@ class Posix(Platform):
                 return int(line.split()[1]) * 1024
         return None
 
-    def lacks_port(self, port: str) -> bool:
-        return not Path(port).exists()
+    def port_error(self, port: str) -> OSError | None:
+        """Linux tells of a device what it is; elsewhere, and of a pseudo-terminal, only that it is one."""
+        try:
+            found = Path(port).stat()
+        except (OSError, ValueError):
+            return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), port)
+        if stat.S_ISCHR(found.st_mode):
+            numbers = f"{os.major(found.st_rdev)}:{os.minor(found.st_rdev)}"
+            subsystem = Path("/sys/dev/char", numbers, "subsystem")
+            if not subsystem.exists() or subsystem.resolve().name == "tty":
+                return None
+        return OSError(errno.ENOTTY, os.strerror(errno.ENOTTY), port)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ Constants are those of the Windows SDK's headers winbase.h and winerror.h.
 from __future__ import annotations
 
 import ctypes
+import errno
 import importlib
 import os
 import platform
@@ -188,6 +189,9 @@ class Windows(Platform):
             return None
         return int(min(status.available_page_file, status.available_virtual))
 
-    def lacks_port(self, port: str) -> bool:
+    def port_error(self, port: str) -> OSError | None:
         """Only a name that can be no port: COM ports are not files."""
-        return not re.fullmatch(r"(\\\\\.\\)?COM[1-9][0-9]{0,2}", port, re.IGNORECASE)
+        if re.fullmatch(r"(\\\\\.\\)?COM[1-9][0-9]{0,2}", port, re.IGNORECASE):
+            return None
+        number = errno.ENOTTY if os.path.exists(port) else errno.ENOENT  # noqa: PTH110 - whatever the name holds
+        return OSError(number, os.strerror(number), port)

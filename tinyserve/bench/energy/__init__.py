@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 from tinyserve import platforms
@@ -24,10 +25,11 @@ def check_meter(text: str, supply_v: float | None = None) -> None:
 
         trace.load(Path(place), supply_v)
     elif kind in ("serial", "lpm01a", "ppk2") and (place or kind == "ppk2"):
-        if place and platforms.here().lacks_port(place):
-            raise DeviceError(
-                f"--energy {text}: there is no port {place}", "check the cable, and the port's name"
-            )
+        error = platforms.here().port_error(place) if place else None
+        if error is not None:
+            other = error.errno == errno.ENOTTY
+            what = f"{place} is no serial port" if other else f"there is no port {place}"
+            raise DeviceError(f"--energy {text}: {what}", "check the cable, and the port's name")
     elif kind != "joulescope":
         raise _unknown(text)
 
