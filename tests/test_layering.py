@@ -16,7 +16,7 @@ import tinyserve
 ROOT = Path(tinyserve.__file__).parent
 _LAYERS = """
     escapes errors extras platforms files documents databases npz cache progress locks programs resources
-    templates tool_versions words
+    templates tool_versions words cluster
     bundle quality
     compiler.graph compiler.names compiler.reserved compiler.events compiler.program
     compiler.ops compiler.passes compiler.variants compiler.plan compiler.bands compiler.emit

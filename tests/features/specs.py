@@ -140,8 +140,14 @@ clip = [-1.0, 1.0]
 name = "scaled"
 
 [[steps]]
+kind = "vocabulary"
+input = "input"
+values = [3.0, -2.5, 0.0]
+name = "places"
+
+[[steps]]
 kind = "concat"
-inputs = ["kind", "buckets", "scaled"]
+inputs = ["kind", "buckets", "scaled", "places"]
 """
 
 CAMERA = """

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,8 @@ from tinyserve.features.model import written
 from tinyserve.features.spec import Spec
 
 Array = npt.NDArray[Any]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 _CHUNK = 256  # samples
 
 
@@ -44,47 +46,65 @@ class FeatureRunner:
     def pieces(self, samples: Iterable[Array]) -> Iterator[Array]:
         """As ``run``, of samples that come in pieces; features of up to 256 samples at a time, in order. As
         many as keep every processor busy are in memory."""
-        chunks = (chunk for piece in samples for chunk in self._chunks(piece))
-        made = self._in_order(chunks) if self._spec.input.stream else self._threaded(chunks)
-        for features in made:
-            yield features[:, 0] if features.shape[1:2] == (1,) else features
+        return self.each(samples, _as_it_is)
 
-    def _chunks(self, samples: Array) -> Iterator[Array]:
-        taken = self._spec.input
-        if samples.shape[1:] != tuple(taken.shape):
-            raise DataError(
-                f"raw samples {list(samples.shape)} where [input] has shape {['N', *taken.shape]}",
-                "give the raw samples, or correct shape in the specification",
-            )
-        raw = typed(samples, taken.type)[:, None]
-        yield from (raw[i : i + _CHUNK] for i in range(0, len(raw), _CHUNK))
-
-    def _in_order(self, chunks: Iterator[Array]) -> Iterator[Array]:
-        model = HostModel(self._compiled)
-        for chunk in chunks:
-            yield model.run_batch([chunk], reset=False)[0]
-
-    def _threaded(self, chunks: Iterator[Array]) -> Iterator[Array]:
-        workers = platforms.here().processors()
+    def each(
+        self, samples: Iterable[Array], work: Callable[[Array], Result], workers: int | None = None
+    ) -> Iterator[Result]:
+        """What ``work`` makes of the features of up to 256 samples at a time, in order; it is called in the
+        threads that compute them: ``workers``, one per processor by default, and one alone for a stream."""
+        chunks = (chunk for piece in samples for chunk in chunks_of(piece, self._spec))
+        if self._spec.input.stream:
+            model = HostModel(self._compiled)
+            return (work(_features(model, chunk, reset=False)) for chunk in chunks)
         idle: deque[HostModel] = deque()
 
-        def features(chunk: Array) -> Array:
+        def made(chunk: Array) -> Result:
             try:
                 model = idle.pop()
             except IndexError:
                 model = HostModel(self._compiled)
-            made = model.run_batch([chunk])[0]
+            result = work(_features(model, chunk))
             idle.append(model)
-            return made
+            return result
 
-        with ThreadPoolExecutor(workers) as pool:
-            running: deque[Future[Array]] = deque()
-            for chunk in chunks:
-                running.append(pool.submit(features, chunk))
-                if len(running) > 2 * workers:
-                    yield running.popleft().result()
-            while running:
+        return threaded(chunks, made, workers)
+
+
+def chunks_of(samples: Array, spec: Spec) -> Iterator[Array]:
+    """Up to 256 raw samples at a time (n, 1, *shape), of the input's type. Raises DataError."""
+    taken = spec.input
+    if samples.shape[1:] != tuple(taken.shape):
+        raise DataError(
+            f"raw samples {list(samples.shape)} where [input] has shape {['N', *taken.shape]}",
+            "give the raw samples, or correct shape in the specification",
+        )
+    raw = typed(samples, taken.type)[:, None]
+    yield from (raw[i : i + _CHUNK] for i in range(0, len(raw), _CHUNK))
+
+
+def threaded(
+    items: Iterable[Item], work: Callable[[Item], Result], workers: int | None = None
+) -> Iterator[Result]:
+    """What ``work`` makes of each, in order, by so many threads (one per processor)."""
+    workers = workers or platforms.here().processors()
+    with ThreadPoolExecutor(workers) as pool:
+        running: deque[Future[Result]] = deque()
+        for item in items:
+            running.append(pool.submit(work, item))
+            if len(running) > 2 * workers:
                 yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
+
+
+def _features(model: HostModel, chunk: Array, *, reset: bool = True) -> Array:
+    made = model.run_batch([chunk], reset=reset)[0]
+    return made[:, 0] if made.shape[1:2] == (1,) else made
+
+
+def _as_it_is(features: Array) -> Array:
+    return features
 
 
 def typed(samples: Array, dtype: str) -> Array:

@@ -205,15 +205,38 @@ class Select(_Step, frozen=True, tag="select"):
 
 
 class Bucketize(_Step, frozen=True, tag="bucketize"):
-    """How many boundaries a value has reached, per feature."""
+    """How many boundaries a value has reached, per feature. With ``fit`` the data's quantiles are the
+    boundaries of so many ``buckets`` that hold equally many of all values."""
 
-    boundaries: Annotated[list[Finite], Meta(min_length=1, max_length=1 << 12)]
+    boundaries: Annotated[list[Finite], Meta(min_length=1, max_length=1 << 12)] | None = None
+    fit: Literal["quantiles"] | None = None
+    buckets: Annotated[int, Meta(ge=2, le=1 << 12)] | None = None
+
+
+_Values = Annotated[list[Finite], Meta(min_length=1, max_length=1 << 12)]
 
 
 class OneHot(_Step, frozen=True, tag="one_hot"):
-    """1 for the value that a feature is equal to, 0 for the others: ``values`` many features from each."""
+    """1 for the value that a feature is equal to, 0 for the others: ``values`` many features from each. With
+    ``fit``, as ``Vocabulary``."""
 
-    values: Annotated[list[Finite], Meta(min_length=1, max_length=1 << 12)]
+    values: _Values | None = None
+    fit: Literal["frequent"] | None = None
+    most: Annotated[int, Meta(ge=1, le=1 << 12)] = 64
+    at_least: Whole = 1
+
+
+class Vocabulary(_Step, frozen=True, tag="vocabulary"):
+    """The place of a value in a list, from 0; what is not in it (NaN, too) gets the number after the last.
+
+    With ``fit`` the list is of the data's ``most`` most frequent values that are there ``at_least`` so often,
+    in ascending order.
+    """
+
+    values: _Values | None = None
+    fit: Literal["frequent"] | None = None
+    most: Annotated[int, Meta(ge=1, le=1 << 12)] = 64
+    at_least: Whole = 1
 
 
 class Cross(_Step, frozen=True, tag="cross"):
@@ -312,6 +335,7 @@ Step = (
     | Select
     | Bucketize
     | OneHot
+    | Vocabulary
     | Concat
     | Reshape
     | Cross
@@ -329,6 +353,10 @@ def is_open(step: Step) -> bool:
     """Whether its numbers are still to be taken from data."""
     if isinstance(step, Scale):
         return step.fit is not None and step.factor is None
+    if isinstance(step, Bucketize):
+        return step.fit is not None and step.boundaries is None
+    if isinstance(step, OneHot | Vocabulary):
+        return step.fit is not None and step.values is None
     return isinstance(step, Impute) and step.values is None
 
 

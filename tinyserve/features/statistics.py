@@ -8,6 +8,7 @@ pass, until a bin is a single float32.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from fractions import Fraction
 from typing import Any
 
@@ -33,6 +34,19 @@ class Moments:
         self.is_finite = True
         self._sums = np.zeros((width, _EXPONENTS), np.int64)
         self._squares = np.zeros((3, width, _EXPONENTS), np.int64)
+
+    def fresh(self) -> Moments:
+        """An empty one of as many columns."""
+        return Moments(len(self.count))
+
+    def merge(self, other: Moments) -> None:
+        """Adds what the other has seen."""
+        self.count += other.count
+        self.missing += other.missing
+        self.least, self.most = np.minimum(self.least, other.least), np.maximum(self.most, other.most)
+        self.is_finite &= other.is_finite
+        self._sums += other._sums
+        self._squares += other._squares
 
     def add(self, values: Array) -> None:
         """Rows of float32 (n, width)."""
@@ -85,7 +99,7 @@ def _total(sums: Array, digits: int, power: int) -> Fraction:
 
 class Quantiles:
     """Order statistics of each column, NaN left out. Goes over the data several times: ``begin``, ``add`` for
-    each piece, until ``is_done``."""
+    each piece, ``end``, until ``is_done``."""
 
     def __init__(self, counts: Sequence[int], shares: Sequence[float]) -> None:
         self._shares = shares
@@ -110,7 +124,10 @@ class Quantiles:
         self._bins = [{one: np.zeros(1 << bits, np.int64) for one in prefixes} for prefixes in self._prefixes]
 
     def add(self, values: Array) -> None:
-        """Rows of float32 (n, width)."""
+        """Rows of float32 (n, width); of any width where all values are counted together."""
+        values = values.reshape(-1, len(self._counts))
+        if not self._bins:
+            self.begin()
         bits = min(self._step, _BITS - self._known)
         shift = _BITS - self._known - bits
         for column, bins in enumerate(self._bins):
@@ -119,6 +136,20 @@ class Quantiles:
                 inside = keys[(keys >> np.uint64(_BITS - self._known)) == prefix] if self._known else keys
                 places = (inside >> np.uint64(shift)) & np.uint64((1 << bits) - 1)
                 np.add(kept, np.bincount(places.astype(np.int64), minlength=1 << bits), out=kept)
+
+    def fresh(self) -> Quantiles:
+        """One that adds pieces of the same pass apart, for ``merge``."""
+        other = copy(self)
+        other._bins = []  # made when there is something to count: until then it is small to send
+        return other
+
+    def merge(self, other: Quantiles) -> None:
+        """Adds what the other has seen in this pass."""
+        if not self._bins:
+            self.begin()
+        for own, more in zip(self._bins, other._bins, strict=bool(other._bins)):
+            for prefix, kept in own.items():
+                np.add(kept, more[prefix], out=kept)
 
     def end(self) -> None:
         """The pass is over: each rank's bin is known."""

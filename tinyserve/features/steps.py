@@ -317,6 +317,8 @@ def selected(columns: Sequence[int], value: Value, flow: Flow) -> Value:
 
 @build.register
 def _bucketize(step: spec.Bucketize, value: Value, flow: Flow) -> Value:
+    if step.boundaries is None:
+        raise _without_numbers(step, 'fit = "quantiles", buckets = 10', flow)
     if sorted(step.boundaries) != step.boundaries:
         raise flow.error("the boundaries are not in order", "ascending")
     reached = _spread("GREATER_EQUAL", step.boundaries, value, flow)
@@ -326,8 +328,36 @@ def _bucketize(step: spec.Bucketize, value: Value, flow: Flow) -> Value:
 
 @build.register
 def _one_hot(step: spec.OneHot, value: Value, flow: Flow) -> Value:
-    equal = _spread("EQUAL", step.values, value, flow)
-    return flow.reshaped(equal, (*value.shape[:-1], value.shape[-1] * len(step.values)))
+    equal = _equal(step, value, flow)
+    return flow.reshaped(equal, (*value.shape[:-1], equal.shape[-1] * value.shape[-1]))
+
+
+@build.register
+def _vocabulary(step: spec.Vocabulary, value: Value, flow: Flow) -> Value:
+    equal = _equal(step, value, flow)
+    count = equal.shape[-1]
+    if len(np.unique(np.asarray(step.values, np.float32))) < count:
+        raise flow.error("two of the values are the same float32", "values that differ")
+    places = banded([[place - count for place in range(count)]], equal, flow)  # 0 where none is equal
+    shifted = flow.builtin("ADD", "AddOptions", places, [flow.constant(float(count))], places.shape)
+    return flow.reshaped(shifted, value.shape)
+
+
+def _equal(step: spec.OneHot | spec.Vocabulary, value: Value, flow: Flow) -> Value:
+    """[..][n] as [..][n][values]: 1 where it is the value."""
+    if step.values is None:
+        raise _without_numbers(step, 'fit = "frequent"', flow)
+    return _spread("EQUAL", step.values, value, flow)
+
+
+def _without_numbers(
+    step: spec.Bucketize | spec.OneHot | spec.Vocabulary, fitted: str, flow: Flow
+) -> DataError:
+    """What is wrong with a step that nobody gave numbers."""
+    own = "boundaries" if isinstance(step, spec.Bucketize) else "values"
+    if step.fit is None:
+        return flow.error(f"it has no {own}", f"{own} = [...], or {fitted}")
+    return flow.error(f'fit = "{step.fit}" has no numbers yet', "tinyserve features fit SPEC --data DATA")
 
 
 def _spread(op: str, constants: Sequence[float], value: Value, flow: Flow) -> Value:

@@ -17,11 +17,11 @@ from tests.bench.models import write_dataset
 from tests.compiler.tflm.models import add_model, toy_tree
 from tinyserve import workflow
 from tinyserve.bench.matrix import cluster, execute
-from tinyserve.bench.matrix import scheduler as scheduler_module
 from tinyserve.bench.matrix.cell import Cell
 from tinyserve.bench.matrix.cluster import deliver
-from tinyserve.bench.matrix.scheduler import connected
 from tinyserve.bundle import Bundle
+from tinyserve.cluster import scheduler as scheduler_module
+from tinyserve.cluster.scheduler import connected
 from tinyserve.errors import DeviceError, UsageError
 from tinyserve.progress import silent
 

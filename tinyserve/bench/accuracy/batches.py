@@ -10,7 +10,6 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -19,17 +18,17 @@ from typing import Any
 import numpy.typing as npt
 
 from tinyserve import bundle, platforms
-from tinyserve.bench.matrix.scheduler import connected
 from tinyserve.bench.matrix.transport import Packed, pack, unpack
 from tinyserve.bundle import Bundle, TensorInfo
+from tinyserve.cluster.scheduler import connected, threads_of
+from tinyserve.cluster.work import done
 from tinyserve.compiler.compile import Compiled, compile_model
 from tinyserve.compiler.host.model import FAST, HostModel
 from tinyserve.datasets.dataset import Dataset
 from tinyserve.datasets.stream import Part
-from tinyserve.errors import DeviceError, TinyserveError, UsageError
+from tinyserve.errors import UsageError
 
 Array = npt.NDArray[Any]
-_REMOTE_TIMEOUT_S = 600
 
 
 @dataclass(frozen=True)
@@ -139,40 +138,18 @@ def _on_cluster(
 ) -> Iterator[Done]:
     """On workers, which need tinyserve and a C compiler. Samples travel quantized: a quarter of the bytes."""
     with connected(scheduler) as client:
-        threads = sum(client.nthreads().values())
-        if not threads:
-            raise DeviceError(
-                f"the Dask scheduler at {scheduler} has no workers", f"start one: dask worker {scheduler}"
-            )
+        threads = threads_of(client, scheduler)
         sent = client.scatter(made.model_bytes(), broadcast=True)
         outside = tuple(pack(directory) for directory in operators)
-        running: deque[tuple[Work, Dataset, Any]] = deque()
-        try:
-            for work in waiting:
-                samples = work.part.read()
-                inputs = quantized(samples, made.manifest.inputs)
-                future = client.submit(infer_remotely, sent, inputs, place, outside, pure=False)
-                running.append((work, samples, future))
-                if len(running) > 2 * threads:
-                    yield _gathered(*running.popleft())
-            while running:
-                yield _gathered(*running.popleft())
-        finally:
-            with suppress(Exception):  # a scheduler that is gone has nothing left to cancel
-                client.cancel([future for *_, future in running])
 
+        def start(read: tuple[Work, Dataset]) -> Any:
+            inputs = quantized(read[1], made.manifest.inputs)
+            return client.submit(infer_remotely, sent, inputs, place, outside, pure=False)
 
-def _gathered(work: Work, samples: Dataset, future: Any) -> Done:
-    try:
-        output: Array = future.result(timeout=_REMOTE_TIMEOUT_S)
-    except TinyserveError:
-        raise
-    except Exception as error:  # distributed has many for workers and schedulers that are gone
-        raise DeviceError(
-            f"the cluster gave no predictions: {type(error).__name__}: {error}",
-            "see to its workers and run it again: with --predictions it goes on where it ended",
-        ) from error
-    return Done(work.index, work.first, output, samples)
+        pieces = ((work, work.part.read()) for work in waiting)
+        remedy = "see to its workers and run it again: with --predictions it goes on where it ended"
+        for (work, samples), outputs in done(client, threads, pieces, start, remedy=remedy):
+            yield Done(work.index, work.first, outputs, samples)
 
 
 def infer_remotely(

@@ -224,7 +224,7 @@ def _run(cells: list[Cell], jobs: int | None, fresh: bool, scheduler: str | None
         client = None
         if scheduler is not None:
             from tinyserve.bench.matrix import cluster
-            from tinyserve.bench.matrix.scheduler import connected
+            from tinyserve.cluster.scheduler import connected
 
             client = stack.enter_context(connected(scheduler))
         ready, failures = matrix.converted([replace(one, use_cache=not fresh) for one in cells], say)

@@ -45,13 +45,16 @@ def command() -> None:
 @click.argument("spec", type=PATH)
 def show(*, spec: Path) -> None:
     """Show the shape, type and rate behind each step."""
-    from tinyserve.cli.console import stdout
+    from tinyserve.cli.console import echo, stdout
     from tinyserve.features import spec as specs
-    from tinyserve.features.fit import with_placeholders
+    from tinyserve.features.fit import widest, with_placeholders
     from tinyserve.features.model import written
     from tinyserve.report.text.features import steps_table
 
-    stdout().print(steps_table(written(with_placeholders(specs.load(spec)))[1]))
+    given = specs.load(spec)
+    stdout().print(steps_table(written(with_placeholders(given))[1]))
+    for name, most in widest(given).items():
+        echo(f"'{name}' has up to {counted(most, 'value')}: how many, `tinyserve features fit` finds in the data")
 
 
 @command.command(name="apply")
@@ -89,7 +92,8 @@ def apply(*, spec: Path, output: Path, data: str, reading: Reading) -> None:
 @click.option(
     "-o", "--output", type=PATH, required=True, metavar="FILE", help="The specification with numbers (.json)."
 )
-def fit(*, spec: Path, output: Path, data: str, reading: Reading) -> None:
+@click.option("--scheduler", default="", metavar="ADDRESS", help="A Dask cluster: tcp://HOST:PORT.")
+def fit(*, spec: Path, output: Path, data: str, reading: Reading, scheduler: str) -> None:
     """Take the numbers of steps with `fit` from training data."""
     from tinyserve import files
     from tinyserve.cli.console import echo
@@ -100,7 +104,7 @@ def fit(*, spec: Path, output: Path, data: str, reading: Reading) -> None:
     if output.suffix != ".json":
         raise UsageError(f"-o {output}: a fitted specification is JSON", f"-o {output.with_suffix('.json')}")
     given = specs.load(spec)
-    found = fitted_to(given, lambda: _pieces(given, data, reading))
+    found = fitted_to(given, lambda: _pieces(given, data, reading), scheduler=scheduler)
     assert found.fitted is not None
     files.write(output, specs.encode(found))
     echo(f"{output}: fitted to {counted(found.fitted.samples, 'sample')}")

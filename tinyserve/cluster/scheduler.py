@@ -39,3 +39,13 @@ def connected(scheduler: str) -> Iterator[Client]:
         ) from error
     with client:
         yield client
+
+
+def threads_of(client: Client, scheduler: str) -> int:
+    """Those of all workers. Raises DeviceError where there are none: what is sent would wait for ever."""
+    threads: int = sum(client.nthreads().values())
+    if not threads:
+        raise DeviceError(
+            f"the Dask scheduler at {scheduler} has no workers", f"start one: dask worker {scheduler}"
+        )
+    return threads
