@@ -42,7 +42,7 @@ def test_a_stream_gives_the_same_in_pieces_of_any_length() -> None:
 
 def test_tables_are_imputed_encoded_scaled_and_joined() -> None:
     x = np.array([[np.nan, np.nan, -1, 5], [1, 2, 3, np.nan]], np.float32)
-    wanted = [[0, 1, 1, 2, 0, 2, 0, 1, -1, 1], [1, 0, 1, 2, 2, 2, 0, 1, 1, 1]]
+    wanted = [[0, 1, 1, 2, 0, 2, 0, 1, -1, 1, 3, 3, 3, 3], [1, 0, 1, 2, 2, 2, 0, 1, 1, 1, 3, 3, 0, 3]]
     assert FeatureRunner(spec(TABLE)).run(x).tolist() == wanted
 
 

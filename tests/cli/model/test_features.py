@@ -155,4 +155,21 @@ def test_a_table_specification_reads_its_columns(tmp_path: Path, monkeypatch: py
     Path("t.csv").write_text(",,-1,5\n1,2,3,\n")
     assert main(["features", "apply", "t.toml", "--data", "t.csv", "-o", "t.npz"]) == 0
     with np.load("t.npz") as made:
-        assert made["x"].shape == (2, 10)
+        assert made["x"].shape == (2, 14)
+
+
+def test_what_a_vocabulary_may_have_is_said_before_it_is_fitted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    steps = '[[steps]]\nkind = "one_hot"\nname = "codes"\nfit = "frequent"\nmost = 5\n'
+    Path("t.toml").write_text(f"[input]\nshape = [1]\n{steps}")
+    Path("t.csv").write_text("code\n7\n7\n3\n1\n1\n")
+    assert main(["features", "show", "t.toml"]) == 0
+    assert "'codes' has up to 5 values" in capsys.readouterr().out
+    assert main(["features", "fit", "t.toml", "--data", "t.csv", "-o", "t.json"]) == 0
+    assert main(["features", "show", "t.json"]) == 0
+    assert "up to" not in capsys.readouterr().out
+    assert main(["features", "apply", "t.json", "--data", "t.csv", "-o", "t.npz"]) == 0
+    with np.load("t.npz") as made:
+        assert made["x"].tolist() == [[0, 0, 1], [0, 0, 1], [0, 1, 0], [1, 0, 0], [1, 0, 0]]

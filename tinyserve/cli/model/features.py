@@ -54,7 +54,8 @@ def show(*, spec: Path) -> None:
     given = specs.load(spec)
     stdout().print(steps_table(written(with_placeholders(given))[1]))
     for name, most in widest(given).items():
-        echo(f"'{name}' has up to {counted(most, 'value')}: how many, `tinyserve features fit` finds in the data")
+        said = f"'{name}' has up to {counted(most, 'value')}"
+        echo(f"{said}: how many, `tinyserve features fit` finds in the data")
 
 
 @command.command(name="apply")
