@@ -159,15 +159,16 @@ def _differences(
 
 
 def _wrong(want: Array, have: Array, tolerance: Tolerance) -> Array:
-    if want.dtype.kind != "f" or tolerance == EXACT:
-        return np.asarray(want != have) & ~(_nan(want) & _nan(have))
-    with np.errstate(invalid="ignore"):
-        close = np.abs(have - want) <= tolerance.absolute + tolerance.relative * np.abs(want)
-    return ~(close | (want == have) | (_nan(want) & _nan(have)))
-
-
-def _nan(values: Array) -> Array:
-    return np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, dtype=bool)
+    """Where they differ. NaN is so in both; where they must be equal, zeros have one sign."""
+    if want.dtype.kind != "f":
+        return np.asarray(want != have)
+    if tolerance == EXACT:
+        equal = (want == have) & (np.signbit(want) == np.signbit(have))
+    else:
+        with np.errstate(invalid="ignore"):
+            close = np.abs(have - want) <= tolerance.absolute + tolerance.relative * np.abs(want)
+        equal = (close & np.isfinite(want)) | (want == have)
+    return np.asarray(~(equal | (np.isnan(want) & np.isnan(have))))
 
 
 # --- TFLM, in a child process

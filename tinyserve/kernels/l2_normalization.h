@@ -44,7 +44,7 @@ static inline void ts_l2_normalization_f32(const ts_l2_normalization_f32_params 
             sum += input[i] * input[i];
         }
         float norm = ts_sqrtf(sum);
-        norm = norm > 1e-6f ? norm : 1e-6f;
+        norm = norm < 1e-6f ? 1e-6f : norm;
         for (int32_t i = 0; i < p->depth; i++) {
             *output++ = input[i] / norm;
         }

@@ -164,7 +164,7 @@ static inline int16_t ts_pool_2d_max_window_s16(const ts_pool_2d_params *p, cons
 static inline float ts_pool_2d_max_window_f32(const ts_pool_2d_f32_params *p, const float *in, int32_t height,
                                               int32_t width)
 {
-    float max = in[0];
+    float max = -TS_FLOAT_MAX; /* what is not a number is passed over */
     TS_POOL_2D_OVER_WINDOW(max, TS_POOL_2D_GREATER)
     return ts_activate_f32(p->activation, max);
 }

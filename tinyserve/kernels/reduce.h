@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "common/axis.h"
+#include "common/compiler.h"
 #include "common/fixed_point.h"
 
 /* The input as kept dimensions (each of their points gives an output) and reduced ones, up to three of both after
@@ -87,19 +88,20 @@ typedef struct {
 #define TS_REDUCE_MAX(a, b) ((b) > (a) ? (b) : (a))
 #define TS_REDUCE_MIN(a, b) ((b) < (a) ? (b) : (a))
 
-/* Equal to TFLM's reference_ops::ReduceGeneric with a maximum or minimum (int16: LiteRT's); scales do not change. */
-#define TS_REDUCE_EXTREMUM(NAME, T, COMBINE)                                                                           \
+/* Equal to TFLM's reference_ops::ReduceGeneric with a maximum or minimum (int16: LiteRT's); scales do not change.
+ * From the least float on, values that are not numbers are passed over. */
+#define TS_REDUCE_EXTREMUM(NAME, T, FIRST, COMBINE)                                                                    \
     static inline void NAME(const ts_reduce_params *p, const T *input, T *output)                                      \
     {                                                                                                                  \
-        TS_REDUCE_FOR_EACH(T, T, *base, COMBINE, TS_REDUCE_SELF)                                                       \
+        TS_REDUCE_FOR_EACH(T, T, FIRST, COMBINE, TS_REDUCE_SELF)                                                       \
     }
 
-TS_REDUCE_EXTREMUM(ts_reduce_max_s8, int8_t, TS_REDUCE_MAX)
-TS_REDUCE_EXTREMUM(ts_reduce_min_s8, int8_t, TS_REDUCE_MIN)
-TS_REDUCE_EXTREMUM(ts_reduce_max_s16, int16_t, TS_REDUCE_MAX)
-TS_REDUCE_EXTREMUM(ts_reduce_min_s16, int16_t, TS_REDUCE_MIN)
-TS_REDUCE_EXTREMUM(ts_reduce_max_f32, float, TS_REDUCE_MAX)
-TS_REDUCE_EXTREMUM(ts_reduce_min_f32, float, TS_REDUCE_MIN)
+TS_REDUCE_EXTREMUM(ts_reduce_max_s8, int8_t, *base, TS_REDUCE_MAX)
+TS_REDUCE_EXTREMUM(ts_reduce_min_s8, int8_t, *base, TS_REDUCE_MIN)
+TS_REDUCE_EXTREMUM(ts_reduce_max_s16, int16_t, *base, TS_REDUCE_MAX)
+TS_REDUCE_EXTREMUM(ts_reduce_min_s16, int16_t, *base, TS_REDUCE_MIN)
+TS_REDUCE_EXTREMUM(ts_reduce_max_f32, float, -TS_FLOAT_MAX, TS_REDUCE_MAX)
+TS_REDUCE_EXTREMUM(ts_reduce_min_f32, float, TS_FLOAT_MAX, TS_REDUCE_MIN)
 
 #undef TS_REDUCE_EXTREMUM
 

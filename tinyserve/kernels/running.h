@@ -39,7 +39,7 @@ TS_RUNNING(ts_running_sum_s16_s32, int16_t, int32_t, 0, ts_wrap_add)
 TS_RUNNING(ts_running_sum_f32_f32, float, float, 0.0f, TS_RUNNING_ADD_F32)
 TS_RUNNING(ts_running_max_s8_s8, int8_t, int8_t, *base, TS_RUNNING_MAX)
 TS_RUNNING(ts_running_max_s16_s16, int16_t, int16_t, *base, TS_RUNNING_MAX)
-TS_RUNNING(ts_running_max_f32_f32, float, float, *base, TS_RUNNING_MAX)
+TS_RUNNING(ts_running_max_f32_f32, float, float, -TS_FLOAT_MAX, TS_RUNNING_MAX)
 TS_RUNNING(ts_running_min_s8_s8, int8_t, int8_t, *base, TS_RUNNING_MIN)
 TS_RUNNING(ts_running_min_s16_s16, int16_t, int16_t, *base, TS_RUNNING_MIN)
 

@@ -59,10 +59,13 @@
 #if defined(__GNUC__) || defined(__clang__)
 #define TS_NAN __builtin_nanf("")
 #define TS_INFINITY __builtin_inff()
+#define TS_FLOAT_MAX __FLT_MAX__
 #else
+#include <float.h>
 #include <math.h>
 #define TS_NAN NAN
 #define TS_INFINITY INFINITY
+#define TS_FLOAT_MAX FLT_MAX
 #endif
 
 #endif

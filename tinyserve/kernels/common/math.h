@@ -214,15 +214,21 @@ static inline float ts_tanhf(float x)
     }
     if (x > -0.2f && x < 0.2f) { /* where 1 - e^-2x would cancel: the odd series */
         const float x2 = x * x;
+        if (x2 == 0.0f) {
+            return x; /* -0, too */
+        }
         return x + x * x2 * (-1.0f / 3.0f + x2 * (2.0f / 15.0f + x2 * (-17.0f / 315.0f + x2 * (62.0f / 2835.0f))));
     }
     const float e = ts_expf(-2.0f * x);
     return (1.0f - e) / (1.0f + e);
 }
 
-/* 1 / (1 + e^-x) */
+/* 1 / (1 + e^-x); below -9 TFLM takes e^x. */
 static inline float ts_logisticf(float x)
 {
+    if (x < -9.0f) {
+        return ts_expf(x);
+    }
     return 1.0f / (1.0f + ts_expf(-x));
 }
 
@@ -248,7 +254,7 @@ static inline float ts_sine_of_quadrant(float x, int32_t quadrant)
 
 static inline float ts_sinf(float x)
 {
-    return ts_sine_of_quadrant(x, 0);
+    return x == 0.0f ? x : ts_sine_of_quadrant(x, 0); /* -0, too */
 }
 
 static inline float ts_cosf(float x)

@@ -36,11 +36,11 @@ typedef struct {
     float min, max;
 } ts_activation_f32;
 
-/* What is not a number becomes the least output. */
+/* What is not a number stays so, as in TFLM. */
 static inline float ts_activate_f32(ts_activation_f32 activation, float value)
 {
-    const float low = value > activation.min ? value : activation.min;
-    return low < activation.max ? low : activation.max;
+    const float raised = value < activation.min ? activation.min : value;
+    return raised > activation.max ? activation.max : raised;
 }
 
 #endif

@@ -20,16 +20,16 @@
         vadd.f32 s7, s7, s11
         .endm
 
-        /* sum > low ? sum : low, then sum < high ? sum : high. */
+        /* sum < low ? low : sum, then sum > high ? high : sum. */
         .macro  CLAMP sum, low, high
         vcmp.f32 \sum, \low
         vmrs    APSR_nzcv, fpscr
-        it      le
-        vmovle.f32 \sum, \low
+        it      mi
+        vmovmi.f32 \sum, \low
         vcmp.f32 \sum, \high
         vmrs    APSR_nzcv, fpscr
-        it      pl
-        vmovpl.f32 \sum, \high
+        it      gt
+        vmovgt.f32 \sum, \high
         .endm
 
         /* void ts_fpu_fully_connected_4(job, const float *input, float *output)

@@ -56,7 +56,7 @@ TS_HOST_INLINE ts_floats ts_floats_of(float value)
     return all;
 }
 
-/* The first count <= 16 of sum + bias, clamped. */
+/* The first count <= 16 of sum + bias, clamped; what is not a number stays so. */
 TS_HOST_INLINE void ts_floats_store(ts_floats sum, const float *bias, float low, float high, float *to, int32_t count)
 {
     float all[TS_HOST_LANES];
@@ -66,8 +66,8 @@ TS_HOST_INLINE void ts_floats_store(ts_floats sum, const float *bias, float low,
     }
     for (int32_t i = 0; i < TS_HOST_LANES; i++) {
         const float biased = all[i] + bias[i];
-        const float raised = biased > low ? biased : low;
-        all[i] = raised < high ? raised : high;
+        const float raised = biased < low ? low : biased;
+        all[i] = raised > high ? high : raised;
     }
     for (int32_t i = 0; i < count; i++) {
         to[i] = all[i];

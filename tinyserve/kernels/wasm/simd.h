@@ -102,12 +102,12 @@ TS_WASM_INLINE void ts_wasm_store_bytes(v128_t bytes, int8_t *to, int32_t count)
     }
 }
 
-/* The first `count` <= 4 of sum + bias, clamped. */
+/* The first `count` <= 4 of sum + bias, clamped; what is not a number stays so. */
 TS_WASM_INLINE void ts_wasm_store_floats(v128_t sum, v128_t bias, float low, float high, float *to, int32_t count)
 {
     const v128_t biased = wasm_f32x4_add(sum, bias);
-    const v128_t raised = wasm_f32x4_pmax(wasm_f32x4_splat(low), biased);
-    const v128_t bounded = wasm_f32x4_pmin(wasm_f32x4_splat(high), raised);
+    const v128_t raised = wasm_f32x4_pmax(biased, wasm_f32x4_splat(low));
+    const v128_t bounded = wasm_f32x4_pmin(raised, wasm_f32x4_splat(high));
     if (count >= TS_WASM_LANES) {
         wasm_v128_store(to, bounded);
         return;

@@ -15,6 +15,7 @@ from tests.compiler.ops.linear import test_conv_2d, test_depthwise_conv_2d, test
 from tests.compiler.variants import layers
 from tests.support.differential import Case, check, run_c
 from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
+from tests.support.special_floats import bits, with_special_values
 from tinyserve.compiler.host.model import FAST
 from tinyserve.compiler.lower import lower
 from tinyserve.compiler.passes.load import load
@@ -85,6 +86,7 @@ def float_cases() -> list[Case]:
     """The same of float32."""
     cases = [module.random_case(index, "float32") for module in _SMALL for index in range(20)]
     cases += [wide_float_case(index) for index in range(10)]
+    cases += [with_special_values(case, index) for index, case in enumerate(cases[::5])]
     return [case for case in cases if takes_the_variant(case)]
 
 
@@ -129,7 +131,7 @@ def test_float_bits_equal_the_portable_kernels(vectors: str, tmp_path: Path) -> 
     for one_case, ours, theirs in zip(cases, fast, portable, strict=True):
         # The portable kernels run once more for each overlap that they permit.
         for one, other in zip(ours, theirs[: len(ours)], strict=True):
-            assert [o.tobytes() for o in one.outputs] == [o.tobytes() for o in other.outputs], one_case.label
+            assert [bits(o) for o in one.outputs] == [bits(o) for o in other.outputs], one_case.label
 
 
 @pytest.mark.skipif(

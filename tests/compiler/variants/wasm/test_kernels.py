@@ -15,6 +15,7 @@ from tests.compiler.variants import layers
 from tests.compiler.variants.host.test_kernels import wide_float_case
 from tests.support.differential import Case, check, run_c
 from tests.support.places import KERNELS
+from tests.support.special_floats import bits, with_special_values
 from tinyserve.compiler.lower import lower
 from tinyserve.compiler.passes.load import load
 from tinyserve.compiler.program import PORTABLE, Target
@@ -78,6 +79,7 @@ def test_bytes_equal_tflm(compiler: None, tmp_path: Path) -> None:
 def test_float_bits_equal_the_portable_kernels(compiler: None, tmp_path: Path) -> None:
     cases = small_cases("float32", 8)
     cases += [wide_float_case(index) for index in range(6)]
+    cases += [with_special_values(case, index) for index, case in enumerate(cases[::4])]
     cases = [case for case in cases if takes_the_variant(case)]
     assert len(cases) > 22
     fast, portable = (
@@ -87,7 +89,7 @@ def test_float_bits_equal_the_portable_kernels(compiler: None, tmp_path: Path) -
     for case, ours, theirs in zip(cases, fast, portable, strict=True):
         want = {run.sample: run.outputs for run in theirs}
         for run in ours:
-            assert [o.tobytes() for o in run.outputs] == [o.tobytes() for o in want[run.sample]], case.label
+            assert [bits(o) for o in run.outputs] == [bits(o) for o in want[run.sample]], case.label
 
 
 _LANES = """
