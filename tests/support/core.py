@@ -124,8 +124,8 @@ def build(
     script.write_text(_SCRIPT.replace("KEEP_FUNCTIONS", kept))
     elf = directory / f"{cpu}.elf"
     command = [
-        sys.executable, "-m", "ziglang", "cc", "-target", target, f"-mcpu={mcpu}", *_FLAGS, "-nostdlib",
-        "-I", str(KERNELS),
+        sys.executable, "-m", "ziglang", "cc", "-target", target, f"-mcpu={mcpu}", *_FLAGS,
+        "-nostdlib", "-rtlib=compiler-rt", "-I", str(KERNELS),
         "-T", str(script), "-Wl,--gc-sections", f"-Wl,--entry={keep[0]}", *(f"-D{name}" for name in defines),
         *map(str, [*sources, *SHIM_SOURCES]), "-o", str(elf),
     ]  # fmt: skip

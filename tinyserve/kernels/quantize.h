@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "common/fixed_point.h"
+#include "common/float_quotient.h"
 #include "common/math.h"
 #include "common/scale.h"
 
@@ -20,27 +21,36 @@ typedef struct {
     int32_t zero_point;
 } ts_quantize_f32_params;
 
-/* round(input / scale) + zero_point, saturated. */
-static inline int32_t ts_quantize_element_f32(const ts_quantize_f32_params *p, float value, int32_t low, int32_t high)
-{
-    return p->zero_point + ts_round_to_int(value / p->scale, low - p->zero_point, high - p->zero_point);
-}
-
-/* float32 to int8, equal to TFLM's reference_ops::AffineQuantize. */
-static inline void ts_quantize_f32_s8(const ts_quantize_f32_params *p, const float *input, int8_t *output)
-{
-    for (int32_t i = 0; i < p->elements; i++) {
-        output[i] = (int8_t)ts_quantize_element_f32(p, input[i], INT8_MIN, INT8_MAX);
+/* round(input / scale) + zero_point, saturated, equal to TFLM's reference_ops::AffineQuantize. */
+#if TS_FLOATS_FROM_INTEGERS
+#define TS_QUANTIZE_BY_INTEGERS(T, LOW, HIGH)                                                                          \
+    if (ts_divides_by_integers(p->scale)) {                                                                            \
+        const ts_divisor divisor = ts_divisor_of(p->scale);                                                            \
+        for (int32_t i = 0; i < p->elements; i++) {                                                                    \
+            const int32_t low = LOW - p->zero_point, high = HIGH - p->zero_point;                                      \
+            output[i] = (T)(p->zero_point + ts_rounded_quotient(input[i], &divisor, low, high));                       \
+        }                                                                                                              \
+        return;                                                                                                        \
     }
-}
+#else
+#define TS_QUANTIZE_BY_INTEGERS(T, LOW, HIGH)
+#endif
 
-/* float32 to int16, likewise. */
-static inline void ts_quantize_f32_s16(const ts_quantize_f32_params *p, const float *input, int16_t *output)
-{
-    for (int32_t i = 0; i < p->elements; i++) {
-        output[i] = (int16_t)ts_quantize_element_f32(p, input[i], INT16_MIN, INT16_MAX);
+#define TS_QUANTIZE_F32(TO, T, LOW, HIGH)                                                                              \
+    static inline void ts_quantize_f32_##TO(const ts_quantize_f32_params *p, const float *input, T *output)            \
+    {                                                                                                                  \
+        TS_QUANTIZE_BY_INTEGERS(T, LOW, HIGH)                                                                          \
+        for (int32_t i = 0; i < p->elements; i++) {                                                                    \
+            const int32_t low = LOW - p->zero_point, high = HIGH - p->zero_point;                                      \
+            output[i] = (T)(p->zero_point + ts_round_to_int(input[i] / p->scale, low, high));                          \
+        }                                                                                                              \
     }
-}
+
+TS_QUANTIZE_F32(s8, int8_t, INT8_MIN, INT8_MAX)
+TS_QUANTIZE_F32(s16, int16_t, INT16_MIN, INT16_MAX)
+
+#undef TS_QUANTIZE_F32
+#undef TS_QUANTIZE_BY_INTEGERS
 
 typedef struct {
     int32_t elements;

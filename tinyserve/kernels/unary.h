@@ -11,6 +11,10 @@
 #include "common/params.h"
 #include "common/sigmoid.h"
 
+#if defined(__ARM_FEATURE_MVE)
+#include "common/helium.h"
+#endif
+
 /* table[b] is the output for the input byte b (int8 values 0 .. 127, -128 .. -1; or uint8). */
 typedef struct {
     int32_t elements;
@@ -20,11 +24,23 @@ typedef struct {
 /* Any function of 8-bit values to 8-bit values, signed or not, tabulated at compile time as TFLM would compute it. */
 static inline void ts_lookup_8(const ts_lookup_8_params *p, const void *input, void *output)
 {
-    const uint8_t *const from = input;
-    uint8_t *const to = output;
+    const uint8_t *from = input;
+    uint8_t *to = output;
+#if defined(__ARM_FEATURE_MVE)
+    int32_t left = p->elements;
+    for (; left >= 16; left -= 16, from += 16, to += 16) {
+        vstrbq_u8(to, vldrbq_gather_offset_u8(p->table, vldrbq_u8(from)));
+    }
+    if (left > 0) {
+        const mve_pred16_t lanes = vctp8q((uint32_t)left);
+        const uint8x16_t last = vldrbq_gather_offset_z_u8(p->table, vldrbq_z_u8(from, lanes), lanes);
+        TS_STORE_LANES(vstrbq_p_u8, to, last, lanes);
+    }
+#else
     for (int32_t i = 0; i < p->elements; i++) {
         to[i] = p->table[from[i]];
     }
+#endif
 }
 
 /* sigmoid[i] is logistic(i / 24) in Q0.16; inputs are multiplied and shifted to 1/24 of 2^-9 (2^-8 for tanh). */

@@ -79,8 +79,6 @@ class Quantize(OpDef):
         input, output = node.input("input"), node.output
         function = f"ts_quantize_{_SUFFIX[input.dtype]}_{_SUFFIX[output.dtype]}"
         if input.dtype is DType.FLOAT32:
-            if lowering.lower_variant("quantize", node):
-                return
             real = QuantizeF32Params(output.elements, output.scale, output.zero_point)
             add_elementwise(node, lowering, function, real, header="quantize.h")
             return
