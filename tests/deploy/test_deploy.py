@@ -20,7 +20,7 @@ import yaml
 from tests.support import mosquitto
 from tests.support.places import CHECKOUT
 from tinyserve.serve import config
-from tinyserve.serve.observer import Observer
+from tinyserve.serve.observe.observer import Observer
 
 DEPLOY = CHECKOUT / "deploy"
 TOOLS = Path(sys.executable).parent

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -14,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import psycopg
 import pyarrow.parquet
@@ -28,6 +30,7 @@ from tinyserve.bench.accuracy.batches import Work
 from tinyserve.bundle import Bundle
 from tinyserve.cli.main import main
 from tinyserve.errors import BudgetError, DataError, FileSystemError, UsageError
+from tinyserve.health.profile import PROFILE_FILE, profile_of
 from tinyserve.predict import engines, gate
 from tinyserve.predict.engines import Computed, Devices, Endpoint, Host
 from tinyserve.predict.run import Settings, Summary, predict
@@ -292,3 +295,44 @@ def test_killed_at_any_moment_nothing_is_lost_or_doubled(
         process.wait()
     subprocess.run(command, check=True, timeout=120, capture_output=True)
     assert read(out)[0] == list(range(40_000))
+
+
+def gated(made: Bundle, data: Path, out: Path, settings: Settings) -> Summary:
+    return predict(made, data, out=out, runner=Host(made, 1), settings=settings)
+
+
+def with_profile(shapes: Bundle, data: Path, folder: Path, moved: int = 0) -> Bundle:
+    """The bundle with a profile of that data; ``moved``: of inputs that differ by so many codes."""
+    copied = Path(shutil.copytree(shapes.path, folder / "profiled.bundle"))
+    codes = bundle.quantize(np.load(data)["x"], shapes.manifest.inputs[0])
+    codes = np.clip(codes.astype(int) - moved, -128, 127).astype(np.int8)
+    found = profile_of(codes, expected(shapes, data).astype(np.int8))
+    (copied / PROFILE_FILE).write_bytes(msgspec.json.encode(found))
+    return bundle.load(copied)
+
+
+def test_data_that_is_unlike_the_models_is_not_published(shapes: Bundle, data: Path, tmp_path: Path) -> None:
+    drifted = with_profile(shapes, data, tmp_path, moved=20)
+    out = tmp_path / "p.sqlite"
+    for _ in range(2):  # computed, and then as it was kept
+        with pytest.raises(BudgetError, match=r"drift: input 0: .* 8% of its range"):
+            gated(drifted, data, out, Settings(piece=100, drift=True))
+        assert read(out)[0] == []
+    assert gated(drifted, data, out, Settings(piece=100)).resumed == SAMPLES
+    with pytest.raises(BudgetError, match="drift"):  # it was published meanwhile
+        gated(drifted, data, out, Settings(piece=100, drift=True))
+
+
+def test_data_that_is_like_the_models_is_published_with_the_gate(
+    shapes: Bundle, data: Path, tmp_path: Path
+) -> None:
+    same = with_profile(shapes, data, tmp_path)
+    assert gated(same, data, tmp_path / "p.sqlite", Settings(piece=64, drift=True)).resumed == 0
+
+
+def test_a_gate_that_could_not_tell_is_refused(shapes: Bundle, data: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no reference profile"):
+        gated(shapes, data, tmp_path / "p.sqlite", Settings(drift=True))
+    few = write(tmp_path / "few.npz", 29)
+    with pytest.raises(UsageError, match="29 samples, a verdict takes 30"):
+        gated(with_profile(shapes, data, tmp_path), few, tmp_path / "p.sqlite", Settings(drift=True))

@@ -55,7 +55,7 @@ class Profile(msgspec.Struct, frozen=True):
 def profile_of(inputs: Array, outputs: Array) -> Profile:
     """The profile of samples of input 0 and output 0, sample axis first, in the model's own types."""
     codes = _codes(inputs) if inputs.size else None
-    confidence, classes = _scores(outputs) if outputs.size else ([], [])
+    confidence, classes = scores_of(outputs) if outputs.size else ([], [])
     if codes is None:
         return Profile(len(inputs), [], (0.0, 0.0), confidence, classes)
     limits = np.iinfo(inputs.dtype)
@@ -106,7 +106,7 @@ def _codes(inputs: Array) -> Integers | None:
         return None
     last = inputs.shape[-1] if inputs.ndim > 1 else 1
     groups = last if last <= MOST_GROUPS else 1
-    return _parts_of(inputs, BINS * PLACES).reshape(len(inputs), -1, groups)
+    return parts_of(inputs, BINS * PLACES).reshape(len(inputs), -1, groups)
 
 
 def bins_of(values: Array) -> Integers:
@@ -115,10 +115,10 @@ def bins_of(values: Array) -> Integers:
         known = np.clip(np.nan_to_num(values, nan=0.0), 0.0, 1.0)
         bins: Integers = np.minimum(np.floor(known * BINS), BINS - 1).astype(np.int64)
         return bins
-    return _parts_of(values, BINS)
+    return parts_of(values, BINS)
 
 
-def _parts_of(values: Array, parts: int) -> Integers:
+def parts_of(values: Array, parts: int) -> Integers:
     """Which of so many equal parts, a power of two, of its type's range each integer lies in."""
     span = 8 * values.dtype.itemsize
     return (values.astype(np.int64) - int(np.iinfo(values.dtype).min)) >> span - parts.bit_length() + 1
@@ -135,7 +135,7 @@ def _histogram(codes: Integers) -> Histogram:
     return Histogram(counts, [[round(float(value), 9) for value in row] for row in between], level_of(codes))
 
 
-def _scores(outputs: Array) -> tuple[list[int], list[int]]:
+def scores_of(outputs: Array) -> tuple[list[int], list[int]]:
     """Histograms of the highest score and of its class; two empty ones for anything but some classes."""
     scores = outputs.reshape(len(outputs), -1)
     if not 1 < scores.shape[1] <= MOST_CLASSES or scores.dtype.itemsize > 4 or scores.dtype.kind not in "iuf":

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from tinyserve import __version__, workflow
-from tinyserve.bench.accuracy.batches import Work
+from tinyserve.bench.accuracy.batches import Work, quantized
 from tinyserve.bench.scenarios.outputs import alike
 from tinyserve.bundle import Bundle
 from tinyserve.compiler.compile import compile_model
@@ -26,7 +26,7 @@ from tinyserve.datasets.stream import Stream, open_stream
 from tinyserve.errors import BudgetError, FileSystemError
 from tinyserve.predict import gate, rows
 from tinyserve.predict.engines import Computed, Runner
-from tinyserve.predict.gate import Expect
+from tinyserve.predict.gate import DriftGate, Expect
 from tinyserve.predict.sinks import Sink, open_sink
 from tinyserve.predict.sinks.base import Job, Manifest
 from tinyserve.progress import Progress, silent
@@ -39,13 +39,15 @@ VERIFIED_BY = "portable kernels on this computer"
 @dataclass(frozen=True)
 class Settings:
     """``verify``: the share of samples, 0..1, that are computed again by the portable kernels. ``expects``:
-    what must hold before results are published."""
+    what must hold before results are published; ``drift``: and that the data looks like the bundle's
+    profile."""
 
     output: int = 0
     piece: int = PIECE
     reading: Reading = AS_IT_IS
     verify: float = 0.0
     expects: tuple[Expect, ...] = ()
+    drift: bool = False
 
 
 PLAIN = Settings()
@@ -77,8 +79,9 @@ def predict(
     """Predictions of all samples of ``data`` in ``out`` (a path, or a database's URL), published. Run again
     after whatever ended it, it goes on where it was; run again when it is done, it does nothing.
 
-    Raises BudgetError where ``settings.expects`` do not hold or a verified sample differs: then nothing is
-    published, and what was computed is kept. Else what reading, computing and writing raise.
+    Raises BudgetError where ``settings.expects`` do not hold, the data has drifted, or a verified sample
+    differs: then nothing is published, and what was computed is kept. Else what reading, computing and
+    writing raise.
     """
     begin_s = time.monotonic()
     labels = made.manifest.labels
@@ -86,15 +89,18 @@ def predict(
         gate.place(expect, labels)
     progress("read the data")
     stream = open_stream(data, made.manifest.inputs, settings.piece, settings.reading)
+    drift = DriftGate(made, stream.total, settings.output) if settings.drift else None
     job = _job(made, data, stream, settings)
     job_id = hashlib.sha256(msgspec.json.encode(job)).hexdigest()[:16]
     with open_sink(str(out), job_id, job, progress) as sink:
         manifest = sink.published()
+        filling = _Filling(sink, stream, made, settings, drift)
         if manifest is not None:
-            _check(settings.expects, labels, sink)
+            filling.look_again()
+            _check(settings.expects, labels, sink, drift)
             return Summary(manifest, manifest.count, time.monotonic() - begin_s)
-        resumed, verified = _fill(sink, stream, made, runner=runner, settings=settings, progress=progress)
-        classes = _checked(sink, job, settings)
+        resumed, verified = filling.run(runner, progress)
+        classes = _checked(sink, job, settings, drift)
         manifest = _manifest(classes, job_id, job, runner.name, verified)
         sink.publish(manifest)
     return Summary(manifest, resumed, time.monotonic() - begin_s)
@@ -109,33 +115,50 @@ def _job(made: Bundle, data: Path, stream: Stream, settings: Settings) -> Job:
     )  # fmt: skip
 
 
-def _fill(
-    sink: Sink, stream: Stream, made: Bundle, *, runner: Runner, settings: Settings, progress: Progress
-) -> tuple[int, int]:
-    """Computes what is missing; how many samples were there, and how many were verified."""
-    done = sink.done()
-    resumed = 0
-    info = made.manifest.outputs[settings.output]
+@dataclass
+class _Filling:
+    """Computes what a sink lacks, and shows all inputs to ``drift``."""
 
-    def missing() -> Iterator[Work]:
-        nonlocal resumed
+    sink: Sink
+    stream: Stream
+    made: Bundle
+    settings: Settings
+    drift: DriftGate | None
+    _resumed: int = 0
+
+    def run(self, runner: Runner, progress: Progress) -> tuple[int, int]:
+        """How many samples were there, and how many were verified."""
+        output = self.settings.output
+        info = self.made.manifest.outputs[output]
+        verifier = _Verifier(self.made, self.settings) if self.settings.verify > 0 else None
+        count = 0
+        for computed in runner.run(self._missing(), output):
+            if verifier is not None:
+                verifier.check(computed)
+            if self.drift is not None:
+                self.drift.look(computed.first, computed.inputs[0])
+            self.sink.save(rows.of(computed.first, computed.output, info))
+            count += len(computed.output)
+            progress("predict", self._resumed + count, self.stream.total)
+        return self._resumed, verifier.count if verifier is not None else 0
+
+    def look_again(self) -> None:
+        """At all samples, where none is missing."""
+        if self.drift is not None:
+            for _ in self._missing():
+                pass
+
+    def _missing(self) -> Iterator[Work]:
+        done = self.sink.done()
         first = 0
-        for index, part in enumerate(stream.pieces):
-            if first in done:
-                resumed += len(part)
-            else:
+        for index, part in enumerate(self.stream.pieces):
+            if first not in done:
                 yield Work(index, first, part)
+            else:
+                self._resumed += len(part)
+                if self.drift is not None:
+                    self.drift.look(first, quantized(part.read(), self.made.manifest.inputs)[0])
             first += len(part)
-
-    verifier = _Verifier(made, settings) if settings.verify > 0 else None
-    count = 0
-    for computed in runner.run(missing(), settings.output):
-        if verifier is not None:
-            verifier.check(computed)
-        sink.save(rows.of(computed.first, computed.output, info))
-        count += len(computed.output)
-        progress("predict", resumed + count, stream.total)
-    return resumed, verifier.count if verifier is not None else 0
 
 
 class _Verifier:
@@ -170,20 +193,24 @@ class _Verifier:
         self.count += len(chosen)
 
 
-def _check(expects: Sequence[Expect], labels: Sequence[str], sink: Sink) -> tuple[int, Counter[int]]:
+def _check(
+    expects: Sequence[Expect], labels: Sequence[str], sink: Sink, drift: DriftGate | None
+) -> tuple[int, Counter[int]]:
     count, classes = sink.totals()
     wrong = gate.violations(expects, labels, classes)
+    wrong += drift.violations(classes) if drift is not None else []
     if wrong:
         raise BudgetError(
             "the predictions are not as expected: " + "; ".join(wrong),
-            "they are kept, and published when this is run again with another --expect, without computing",
+            "they are kept, and published when this is run again with another --expect, or without --drift,"
+            " without computing",
         )
     return count, classes
 
 
-def _checked(sink: Sink, job: Job, settings: Settings) -> Counter[int]:
+def _checked(sink: Sink, job: Job, settings: Settings, drift: DriftGate | None) -> Counter[int]:
     """How often each class was the best, once all samples are there and are as expected."""
-    count, classes = _check(settings.expects, job.labels, sink)
+    count, classes = _check(settings.expects, job.labels, sink, drift)
     if count != job.samples:
         raise FileSystemError(
             f"{counted(count, 'prediction')} of "

@@ -10,7 +10,7 @@ from tinyserve import __version__
 from tinyserve.serve.config import Limits
 from tinyserve.serve.errors import RequestError
 from tinyserve.serve.gateway import Gateway
-from tinyserve.serve.observer import Duration, Observer
+from tinyserve.serve.observe.observer import Duration, Observer
 from tinyserve.serve.pool import Pool
 from tinyserve.serve.served import DATATYPES
 

@@ -19,13 +19,14 @@ from tinyserve.serve.events import happened
 from tinyserve.serve.events.escalation import Escalation
 from tinyserve.serve.events.hub import Hub
 from tinyserve.serve.member import Member, OpenEngine
-from tinyserve.serve.observer import Observer
+from tinyserve.serve.observe.drift import Drift, DriftMetrics, watch
+from tinyserve.serve.observe.observer import Observer
 from tinyserve.serve.pool import Pool
 from tinyserve.serve.request import Done, InferAnswer, InferRequest
 from tinyserve.serve.served import Served
 
 if TYPE_CHECKING:
-    from tinyserve.serve.tracing import Tracing
+    from tinyserve.serve.observe.tracing import Tracing
 
 ModelState = Literal["UNAVAILABLE", "LOADING", "READY", "UNLOADING"]
 SPILL = "spill"
@@ -70,6 +71,7 @@ class Gateway:
     ) -> None:
         self.config = config
         self.observer = Observer()
+        self.observer.registry.register(DriftMetrics(self._watched))
         self.is_draining = False
         self.tracing: Tracing | None = None
         self.hub = Hub()
@@ -94,14 +96,14 @@ class Gateway:
             if model.pool is None:
                 model.state = "LOADING"
             try:
-                loaded = await asyncio.to_thread(self._read, name, progress)
+                loaded, drift = await asyncio.to_thread(self._read, name, progress)
             except TinyserveError as error:
                 if model.pool is None:
                     model.state, model.reason = "UNAVAILABLE", error.message
                 raise
             if model.pool is not None:
                 await self._retire(model.pool)
-            model.pool = self._pool(loaded, self.config.models[name])
+            model.pool = self._pool(loaded, self.config.models[name], drift)
             for member in model.pool.members.values():
                 member.start()
             model.state, model.reason = "READY", ""
@@ -210,17 +212,20 @@ class Gateway:
             raise NotFoundError(f"no model is called {name[:80]!r} (models: {', '.join(self._models)})")
         return model
 
-    def _read(self, name: str, progress: Progress) -> Served:
+    def _watched(self) -> dict[str, Drift]:
+        return {pool.model.name: pool.drift for pool in self.pools() if pool.drift is not None}
+
+    def _read(self, name: str, progress: Progress) -> tuple[Served, Drift | None]:
         loaded = served.load(name, self.config, progress)
         _ = loaded.golden  # built and run here, in a thread of its own
-        return loaded
+        return loaded, watch(loaded)
 
-    def _pool(self, model: Served, table: ModelTable) -> Pool:
+    def _pool(self, model: Served, table: ModelTable, drift: Drift | None) -> Pool:
         limits = self.config.limits
         timeout_s = (table.deadline_ms or limits.deadline_ms) / 1e3
         pool = Pool(
             model, table.queue or limits.queue, timeout_s, self.observer,
-            cached=self._options.cache, idle_s=limits.sequences_idle_s,
+            cached=self._options.cache, idle_s=limits.sequences_idle_s, drift=drift,
         )  # fmt: skip
         for spec in self.config.members:
             if spec.model == model.name:

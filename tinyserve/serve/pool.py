@@ -13,7 +13,8 @@ from tinyserve.errors import TinyserveError
 from tinyserve.serve.admission import DEFAULT_PRIORITY, Plan, Refusal, Ticket
 from tinyserve.serve.errors import AdmissionError, SequenceError, UnavailableError
 from tinyserve.serve.member import Member, Work
-from tinyserve.serve.observer import Observer
+from tinyserve.serve.observe.drift import Drift
+from tinyserve.serve.observe.observer import Observer
 from tinyserve.serve.request import Done, InferRequest, Ran, Sample, SequenceStep
 from tinyserve.serve.served import Served
 
@@ -45,7 +46,8 @@ class Pool:
     """Takes requests for a model, gives their samples to its members, and tells who asked.
 
     ``spill``: members that are asked only for what the others can't do in time (this computer). ``cached``:
-    answers that are kept, by the input's bytes; 0 for models with state.
+    answers that are kept, by the input's bytes; 0 for models with state. ``drift``: looks at what
+    is computed.
     """
 
     def __init__(
@@ -57,8 +59,10 @@ class Pool:
         *,
         cached: int = 0,
         idle_s: float = 60.0,
+        drift: Drift | None = None,
     ) -> None:
         self.model = model
+        self.drift = drift
         self.timeout_s = timeout_s
         self.members: dict[str, Member] = {}
         self.last_inference_s = 0.0
@@ -231,6 +235,8 @@ class Pool:
         done = Done(ran, member.name, member.kind, member.tick_unit, queue_s, is_late)
         self.last_inference_s = time.time()
         self._observer.inferred(self.model.name, done)
+        if self.drift is not None:
+            self.drift.saw(waiting.sample, ran.outputs, now_s)
         if not waiting.future.done():
             waiting.future.set_result(done)
 

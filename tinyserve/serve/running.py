@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from tinyserve.serve.events.publishing import Publisher
     from tinyserve.serve.jobs.jobs import Jobs
     from tinyserve.serve.jobs.mqtt import Broker
+    from tinyserve.serve.observe.tracing import Tracing
     from tinyserve.serve.rpc.server import RpcServer
-    from tinyserve.serve.tracing import Tracing
 
 _KEEP_ALIVE_S = 15
 _GRACE_S = 2
@@ -100,7 +100,7 @@ class Running:
     def _made_tracing(self) -> Tracing | None:
         if not self._config.server.traces:
             return None
-        from tinyserve.serve.tracing import Tracing
+        from tinyserve.serve.observe.tracing import Tracing
 
         return Tracing(self._config.server.traces)
 

@@ -33,7 +33,8 @@ class MemberStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """``input_shapes``: of one sample, by the inputs' names."""
+    """``input_shapes``: of one sample, by the inputs' names. ``drift``: what has moved from the data that the
+    model was made with."""
 
     name: str
     version: str
@@ -43,6 +44,7 @@ class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int
     inferences: int
     input_shapes: dict[str, list[int]]
+    drift: list[str]
     members: list[MemberStatus]
 
 
@@ -65,10 +67,16 @@ def of(gateway: Gateway) -> FleetStatus:
                 sha256=pool.model.sha256 if pool else "", waiting=pool.waiting if pool else 0,
                 inferences=gateway.observer.statistics[one.name].compute.count,
                 input_shapes={info.name: info.shape for info in pool.model.inputs} if pool else {},
-                members=_members(pool) if pool else [],
+                drift=_drift(pool) if pool else [], members=_members(pool) if pool else [],
             )
         )  # fmt: skip
     return FleetStatus(gateway.is_draining, models)
+
+
+def _drift(pool: Pool) -> list[str]:
+    if pool.drift is None:
+        return []
+    return [f"{finding.what}: {finding.words}" for finding in pool.drift.verdict().findings]
 
 
 def _members(pool: Pool) -> list[MemberStatus]:

@@ -72,6 +72,9 @@ class Place:
     help="Publish only if the class has that share; repeatable.",
 )  # fmt: skip
 @click.option(
+    "--drift", is_flag=True, help="Publish only if the data looks like what the model was converted with."
+)
+@click.option(
     "--piece",
     type=click.IntRange(1, 1 << 20),
     default=8192,
@@ -99,6 +102,7 @@ def command(
     output: str,
     verify: str,
     expects: tuple[str, ...],
+    drift: bool,
     piece: int,
     every_s: float | None,
     converting: Converting,
@@ -125,7 +129,7 @@ def command(
         made = workflow.to_bundle(source, converting.conversion(), report)
         runner = _runner(made, Place(place, board, port, jobs, scheduler, model_name, token_file))
         settings = Settings(
-            output_place(made.manifest, output), piece, converting.settings().reading, share, wanted
+            output_place(made.manifest, output), piece, converting.settings().reading, share, wanted, drift
         )
 
         def of(samples: Path, place: str) -> Summary:

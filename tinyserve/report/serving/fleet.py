@@ -18,6 +18,7 @@ def lines(fleet: FleetStatus) -> Iterator[str]:
             f"{f' ({visible(model.reason)})' if model.reason else ''}, {model.inferences:,} answered,"
             f" {model.waiting:,} waiting, model {model.sha256[:12]}"
         )
+        yield from (f"  drift: {visible(words)}" for words in model.drift)
         width = max((len(visible(one.name)) for one in model.members), default=0)
         yield from (_member(one, width) for one in model.members)
 

@@ -10,7 +10,7 @@ from tinyserve.errors import TinyserveError
 from tinyserve.serve.events.cloud_event import CONTENT_TYPE
 from tinyserve.serve.events.hub import Happened, Hub
 from tinyserve.serve.jobs.mqtt import Broker
-from tinyserve.serve.observer import Observer
+from tinyserve.serve.observe.observer import Observer
 
 MOST_WAITING = 10_000
 """While the broker is gone; the oldest are lost first, and counted."""
