@@ -24,6 +24,7 @@ from tinyserve.convert.quantize import (
     hidden_scores,
     joined,
     lstm_16_bits,
+    passed_on,
     ranges,
     same_scale,
     sums,
@@ -122,7 +123,7 @@ def _integers(data: bytes, samples: Arrays, request: Quantize, say: Say, anew: b
         if request.clip:
             values = ranges.observe(model, samples, say, anew)
             calibrated = ranges.clipped(calibrated, values, request.clip)
-        return _int8(tf, turns.united(calibrated), request, kept)
+        return _int8(tf, turns.united(passed_on.held(calibrated)), request, kept)
     except (RuntimeError, ValueError) as error:
         if request.scheme == "int16x8":
             kept = activations.tensors(reader.read(data), activations.ODD_IN_16_BITS)

@@ -27,12 +27,17 @@ def clipped(calibrated: bytes, values: Mapping[int, npt.NDArray[np.float32]], me
     """
     model = objects.unpack(calibrated)
     for index, tensor in enumerate(model.subgraphs[0].tensors):
-        ranged = tensor.quantization is not None and tensor.quantization.min is not None
-        if ranged and index in values and len(tensor.quantization.min) == 1:
+        if has_range(tensor) and index in values:
             low, high = _range(values[index], method)
             tensor.quantization.min = [max(low, float(tensor.quantization.min[0]))]
             tensor.quantization.max = [min(high, float(tensor.quantization.max[0]))]
     return objects.pack(model)
+
+
+def has_range(tensor: Any) -> bool:
+    """Whether calibration gave the tensor one minimum and one maximum."""
+    quantization = tensor.quantization
+    return quantization is not None and quantization.min is not None and len(quantization.min) == 1
 
 
 def observe(

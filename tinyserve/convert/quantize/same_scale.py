@@ -17,7 +17,7 @@ from tinyserve.compiler.graph import objects
 from tinyserve.convert.tflite import sequence_lstm
 
 _FIRST, _SECOND, _ALL = (0,), (1,), None
-_MOVED: dict[str, tuple[int, ...] | None] = {
+MOVED: dict[str, tuple[int, ...] | None] = {
     **dict.fromkeys(
         (
             "BATCH_TO_SPACE_ND", "BROADCAST_TO", "DEPTH_TO_SPACE", "EXPAND_DIMS", "GATHER", "GATHER_ND",
@@ -52,8 +52,8 @@ def _repair(model: Any, graph: Any) -> bool:
     for operator in graph.operators:
         name = objects.name_of(model, operator)
         output = graph.tensors[int(operator.outputs[0])] if len(operator.outputs) else None
-        if name in _MOVED and output is not None and output.type in integers:
-            operators += _rescaled(model, graph, operator, _MOVED[name], output)
+        if name in MOVED and output is not None and output.type in integers:
+            operators += _rescaled(model, graph, operator, MOVED[name], output)
         if name == sequence_lstm.NAME and output is not None and output.type in integers:
             recalled |= _recalls_outputs(graph, operator, output)
         operators.append(operator)

@@ -20,6 +20,7 @@ from typing import Any
 
 from tinyserve.compiler.graph import objects
 from tinyserve.convert import alike
+from tinyserve.convert.quantize.ranges import has_range
 
 _PRODUCTS = ("FULLY_CONNECTED", "BATCH_MATMUL", "CONV_2D")
 _SLICES = ("STRIDED_SLICE", "SLICE", "GATHER")
@@ -81,7 +82,7 @@ def united(calibrated: bytes) -> bytes:
     graph = model.subgraphs[0]
     changed = False
     for group in parts(model, graph):
-        ranges = [graph.tensors[index].quantization for index in group if _has_range(graph.tensors[index])]
+        ranges = [graph.tensors[index].quantization for index in group if has_range(graph.tensors[index])]
         if len(ranges) > 1:
             changed = True
             low = min(float(one.min[0]) for one in ranges)
@@ -211,8 +212,3 @@ def _carry_on(group: Sequence[_Operator], found: _Parts) -> bool:
             most = known.most_common(1)[0][0] if known else None
             news |= found.unite(t for t in outputs if found.size(found.of(t)) == 1 or found.of(t) == most)
     return news
-
-
-def _has_range(tensor: Any) -> bool:
-    quantization = tensor.quantization
-    return quantization is not None and quantization.min is not None and len(quantization.min) == 1
