@@ -11,6 +11,10 @@ import pytest
 
 from tinyserve.errors import FileSystemError
 from tinyserve.locks import alone
+from tinyserve.platforms.base import Platform
+from tinyserve.platforms.darwin import Darwin
+from tinyserve.platforms.posix import Posix
+from tinyserve.platforms.windows import Windows
 
 HOLD = """
 import sys, time
@@ -71,4 +75,13 @@ def test_without_a_cache_work_goes_on(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("TINYSERVE_CACHE", str(tmp_path / "file" / "cache"))
     with alone(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("system", [Darwin(), Windows()], ids=["darwin", "windows"])
+def test_a_place_in_another_case_is_the_same_where_the_system_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: Platform
+) -> None:
+    monkeypatch.setattr(Posix, "folded", lambda self, path: system.folded(path))
+    with alone(tmp_path / "Models"), alone(tmp_path / "models", wait_s=0.0):
         pass

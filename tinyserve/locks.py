@@ -22,7 +22,7 @@ from tinyserve.progress import Progress, silent
 
 WAIT_S = 3600.0
 _POLL_S = 0.05
-_held: set[Path] = set()
+_held: set[str] = set()
 
 
 @contextlib.contextmanager
@@ -36,24 +36,25 @@ def alone(
     written, nothing is held.
     """
     place = place.resolve()
-    if place in _held:
+    held = platforms.here().folded(place)
+    if held in _held:
         yield
         return
-    file = _open(place)
+    file = _open(held)
     if file is None:
         yield
         return
     with file:
         _wait(file, place, progress, shared, wait_s)
-        _held.add(place)
+        _held.add(held)
         try:
             yield
         finally:
-            _held.discard(place)
+            _held.discard(held)
 
 
-def _open(place: Path) -> IO[bytes] | None:
-    name = hashlib.sha256(os.fsencode(platforms.here().folded(place))).hexdigest()[:32]
+def _open(held: str) -> IO[bytes] | None:
+    name = hashlib.sha256(os.fsencode(held)).hexdigest()[:32]
     directory = cache_directory() / "locks"
     try:
         directory.mkdir(parents=True, exist_ok=True)

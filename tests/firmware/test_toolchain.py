@@ -12,8 +12,12 @@ from tinyserve import boards
 from tinyserve.boards import catalog
 from tinyserve.boards.types import Core
 from tinyserve.errors import ToolError
-from tinyserve.firmware import build
+from tinyserve.firmware import build, toolchain
 from tinyserve.firmware.toolchain import gcc_flags, toolchain_for
+from tinyserve.platforms.base import Platform
+from tinyserve.platforms.darwin import Darwin
+from tinyserve.platforms.posix import Posix
+from tinyserve.platforms.windows import Windows
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the stand-ins are shell scripts")
 
@@ -130,3 +134,29 @@ def test_a_host_compiler_that_will_not_do_is_named_with_its_version(
         toolchain_for(boards.load("host").core)
     assert said in caught.value.message
     assert hint in caught.value.hint
+
+
+def pretend(monkeypatch: pytest.MonkeyPatch, system: Platform) -> None:
+    """No compiler is asked what it is: it would be started as on that system."""
+    monkeypatch.setattr(toolchain.platforms, "here", lambda: system)
+    monkeypatch.setattr(toolchain, "_said", lambda path, argument="": "a version")
+    monkeypatch.setattr(toolchain, "_check_host", lambda path: None)
+
+
+def test_on_windows_this_computer_s_programs_are_zig_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ziglang")
+    pretend(monkeypatch, Windows())
+    made = toolchain_for(boards.load("host").core)
+    assert (made.name, made.compiler[1:], made.target_flags) == ("zig", ("cc",), ())
+
+
+@pytest.mark.parametrize(
+    ("system", "option"),
+    [(Posix(), "-Wl,--gc-sections"), (Darwin(), "-Wl,-dead_strip"), (Windows(), "-Wl,--gc-sections")],
+    ids=["posix", "darwin", "windows"],
+)
+def test_each_system_s_linker_is_told_in_its_words_to_drop_what_is_unused(
+    monkeypatch: pytest.MonkeyPatch, system: Platform, option: str
+) -> None:
+    pretend(monkeypatch, system)
+    assert toolchain_for(boards.load("host").core).link_flags == (option, "-lm")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Text has an encoding of ours, not the system's (cp1252 on Windows), and programs may print anything."""
+"""Text has an encoding and line ends of ours, not the system's (cp1252 and CRLF on Windows), and programs may
+print anything."""
 
 from __future__ import annotations
 
@@ -30,7 +31,9 @@ def faults(path: Path) -> Iterator[str]:
         where = f"{path.name}:{call.lineno}"
         if constant(keywords.get("text")) is True and not {"errors", "encoding"} & set(keywords):
             yield f"{where}: text of a program without errors="
-        if name in _TEXT_METHODS and "encoding" not in keywords and len(call.args) <= _TEXT_METHODS[name]:
+        if name == "write_text" and "newline" not in keywords:
+            yield f"{where}: write_text ends lines as the system does: write bytes"
+        elif name in _TEXT_METHODS and "encoding" not in keywords and len(call.args) <= _TEXT_METHODS[name]:
             yield f"{where}: {name} without encoding="
         if (
             name == "open"

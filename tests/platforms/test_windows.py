@@ -276,3 +276,10 @@ def test_two_names_of_one_place_have_one_lock(name: str) -> None:
     assert platforms.named("linux").folded(Path("A")) != platforms.named("linux").folded(Path("a"))
     if name == "darwin":
         assert system.folded(Path("caf\u00e9")) == system.folded(Path("cafe\u0301"))
+
+
+def test_backslashes_of_a_command_are_kept(system: Windows) -> None:
+    said = r'"C:\Program Files\LLVM\bin\clang.exe" -m64 -I"C:\a b"'
+    assert system.words(said) == [r"C:\Program Files\LLVM\bin\clang.exe", "-m64", r"-IC:\a b"]
+    with pytest.raises(ValueError, match="quotation"):
+        system.words('"C:\\a b')

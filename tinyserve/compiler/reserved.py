@@ -55,10 +55,11 @@ _TARGETS = {
 def hidden_header(name: str) -> str:
     """Whose header NAME.h would hide from the code around it, or why it can't be written, for a message;
     empty where it is one's own."""
-    if name.casefold() in _DEVICES:
+    folded = name.casefold()  # Windows and macOS take Time.h for <time.h>
+    if folded in _DEVICES:
         return f"{name}.h is a device on Windows, where no file can be called so"
-    owner = _owner(_HEADERS, name)
-    return f"its {name}.h would hide the header <{name}.h> of {owner}" if owner else ""
+    owner = _owner(_HEADERS, folded)
+    return f"its {name}.h would hide the header <{folded}.h> of {owner}" if owner else ""
 
 
 def why_not(name: str) -> str:

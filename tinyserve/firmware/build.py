@@ -105,7 +105,7 @@ def build(
 def _write_linker_script(project: Project) -> None:
     path = project.directory / LINKER_SCRIPT
     try:
-        path.write_text(project.linker_script(), encoding="utf-8")
+        path.write_bytes(project.linker_script().encode())
     except OSError as error:
         raise FileSystemError(f"{path}: {error.strerror}", "make the directory writable") from error
 
@@ -296,7 +296,7 @@ def _link(command: list[str], tools: Toolchain, project: Project, stored: Path, 
         if finished.status != 0 and _OVERFLOW.search(finished.output):
             # Once more with room, to know all sizes.
             roomy = Path(scratch) / "roomy.ld"
-            roomy.write_text(project.linker_script(roomy=True), encoding="utf-8")
+            roomy.write_bytes(project.linker_script(roomy=True).encode())
             script = ["-T", str(roomy)]
             _check(run([*command, *script, "-o", str(made)], project.directory, timeout_s), "linking")
             sizes = read_sizes(made).on(project.board)

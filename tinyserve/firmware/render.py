@@ -407,7 +407,7 @@ def write_project(directory: Path, files: dict[str, str | bytes]) -> None:
         _remove_stale(directory, files)
         # First, so that what a broken-off rendering leaves behind is known to be ours.
         directory.mkdir(parents=True, exist_ok=True)
-        (directory / RENDERED_FILE).write_text("".join(f"{name}\n" for name in files), encoding="utf-8")
+        (directory / RENDERED_FILE).write_bytes("".join(f"{name}\n" for name in files).encode())
         for name, content in files.items():
             path = directory / name
             data = content.encode() if isinstance(content, str) else content

@@ -125,7 +125,12 @@ def _of_libraries(core: Core) -> tuple[str, ...]:
 def gcc_names(core: Core) -> tuple[str, ...]:
     """The names under which a bare-metal GCC for the core is looked for."""
     if core.port == "riscv":
-        return ("riscv64-unknown-elf-gcc", "riscv-none-elf-gcc", "riscv32-unknown-elf-gcc")
+        return (
+            "riscv64-unknown-elf-gcc",
+            "riscv-none-elf-gcc",
+            "riscv32-unknown-elf-gcc",
+            "riscv64-elf-gcc",  # Homebrew's and Arch's
+        )
     return ("arm-none-eabi-gcc",)
 
 
@@ -142,13 +147,18 @@ def toolchain_for(core: Core, name: Name = "zig") -> Toolchain:
 
 
 def _host() -> Toolchain:
+    system = platforms.here()
+    flags = (*_COMMON, *_GCC, "-fno-math-errno")
+    link = (*system.drops_unused, "-lm")
+    if system.compilers_lack_headers and importlib.util.find_spec("ziglang") is not None:
+        path = str(zig_path())
+        return Toolchain("zig", (path, "cc"), (), flags, link, _said(path, "version"))
     for candidate in ("cc", "gcc", "clang"):
-        path = shutil.which(candidate)
-        if path:
-            _check_host(path)
-            flags = (*_COMMON, *_GCC, "-fno-math-errno")
-            return Toolchain(candidate, (path,), (), flags, ("-Wl,--gc-sections", "-lm"), _said(path))
-    raise ToolError("no C compiler for this computer", platforms.here().installs["cc"])
+        found = shutil.which(candidate)
+        if found:
+            _check_host(found)
+            return Toolchain(candidate, (found,), (), flags, link, _said(found))
+    raise ToolError("no C compiler for this computer", system.installs["cc"])
 
 
 def _zig(core: Core) -> Toolchain:
@@ -178,8 +188,8 @@ def _gcc(core: Core) -> Toolchain:
             _check_core(path, flags.target, core.name)
             link = (*flags.link, *_quiet_link(path))
             return Toolchain("gcc", (path,), flags.target, flags.compile, link, _said(path))
-    package = "gcc-riscv64-unknown-elf" if core.port == "riscv" else "gcc-arm-none-eabi"
-    raise ToolError(f"{names[0]} is not installed", f"apt install {package}, or --toolchain zig (pip only)")
+    install = platforms.here().installs[names[0]]
+    raise ToolError(f"{names[0]} is not installed", f"{install}, or --toolchain zig (pip only)")
 
 
 @cache

@@ -47,7 +47,7 @@ def build_wasm(compiled: Compiled, build: Build) -> bytes:
     with tempfile.TemporaryDirectory(prefix="tinyserve-") as name:
         directory = Path(name)
         write(compiled, directory)
-        (directory / "string.h").write_text(_STRING_H, encoding="utf-8")
+        (directory / "string.h").write_bytes(_STRING_H.encode())
         shims = [
             str(path) for path in sorted((data_directory("firmware_templates") / "shim").glob("memory.c"))
         ]

@@ -31,6 +31,11 @@ class Platform(ABC):
     """Of shared libraries that we build, with its dot."""
     late_binding: ClassVar[tuple[str, ...]] = ()
     """Compiler flags for a library whose symbols the program that loads it has."""
+    drops_unused: ClassVar[tuple[str, ...]] = ("-Wl,--gc-sections",)
+    """Compiler flags for a program of this computer without the functions that nothing calls."""
+    compilers_lack_headers: ClassVar[bool] = False
+    """Whether the C compilers that one finds come without a C library (clang on Windows looks for Visual
+    Studio's), so that zig, which brings one, is asked first."""
     example_port: ClassVar[str]
     """What a serial port is called, for messages."""
     unlinks_open_files: ClassVar[bool]
@@ -46,7 +51,8 @@ class Platform(ABC):
 
     installs: ClassVar[Mapping[str, str]]
     """The commands that install the programs ``cc``, ``qemu-system-arm``, ``qemu-system-riscv32``,
-    ``arm-none-eabi-gcc`` and ``valgrind``, or what to do where the system has no such package."""
+    ``arm-none-eabi-gcc``, ``riscv64-unknown-elf-gcc`` and ``valgrind``, or what to do where the system has
+    no such package."""
 
     @abstractmethod
     def try_lock(self, file: IO[bytes], shared: bool) -> bool:
@@ -103,6 +109,11 @@ class Platform(ABC):
     @abstractmethod
     def is_private(self, path: Path) -> bool:
         """Whether a directory, not a link, is this user's, and nobody else gets in. Raises OSError."""
+
+    @abstractmethod
+    def words(self, command: str) -> list[str]:
+        """The words of a command line, as the system's shell has them. Raises ValueError for an open
+        quotation."""
 
     @abstractmethod
     def environment_python(self, environment: Path) -> Path:

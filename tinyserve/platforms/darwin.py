@@ -16,12 +16,14 @@ class Darwin(Posix):
     """Serial ports are opened by their call-out names (cu.*): the tty.* ones wait for a carrier."""
 
     late_binding = ("-undefined", "dynamic_lookup")
+    drops_unused = ("-Wl,-dead_strip",)
     example_port = "/dev/cu.usbmodem1101"
     installs: ClassVar[Mapping[str, str]] = {
         "cc": "xcode-select --install",
         "qemu-system-arm": "brew install qemu",
         "qemu-system-riscv32": "brew install qemu",
         "arm-none-eabi-gcc": "brew install --cask gcc-arm-embedded",
+        "riscv64-unknown-elf-gcc": "brew install riscv64-elf-gcc",
         "valgrind": "there is none for macOS: profile on an emulated board",
     }
     has_udev: ClassVar[bool] = False

@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import os
 import platform
+import shlex
 import signal
 import stat
 import subprocess
@@ -32,6 +33,7 @@ class Posix(Platform):
         "qemu-system-arm": "apt install qemu-system-arm",
         "qemu-system-riscv32": "apt install qemu-system-misc",
         "arm-none-eabi-gcc": "apt install gcc-arm-none-eabi",
+        "riscv64-unknown-elf-gcc": "apt install gcc-riscv64-unknown-elf",
         "valgrind": "apt install valgrind",
     }
     has_watchdog = True
@@ -100,6 +102,9 @@ class Posix(Platform):
     def is_private(self, path: Path) -> bool:
         found = path.lstat()
         return found.st_uid == os.getuid() and not found.st_mode & 0o077
+
+    def words(self, command: str) -> list[str]:
+        return shlex.split(command)
 
     def environment_python(self, environment: Path) -> Path:
         return environment / "bin" / "python"

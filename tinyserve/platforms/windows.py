@@ -72,8 +72,10 @@ class Windows(Platform):
         "qemu-system-arm": "winget install SoftwareFreedomConservancy.QEMU",
         "qemu-system-riscv32": "winget install SoftwareFreedomConservancy.QEMU",
         "arm-none-eabi-gcc": "winget install Arm.GnuArmEmbeddedToolchain",
+        "riscv64-unknown-elf-gcc": "unpack xPack's riscv-none-elf-gcc, and put its bin on the PATH",
         "valgrind": "there is none for Windows: profile on an emulated board",
     }
+    compilers_lack_headers = True
     has_watchdog = False
     denies_open_ports = True
 
@@ -165,6 +167,12 @@ class Windows(Platform):
 
     def is_private(self, path: Path) -> bool:
         return not path.is_symlink()
+
+    def words(self, command: str) -> list[str]:
+        r"""A backslash is part of a path there: ``"C:\Program Files\LLVM\bin\clang.exe" -m64``."""
+        if command.count('"') % 2:
+            raise ValueError("No closing quotation")
+        return [word.replace('"', "") for word in re.findall(r'(?:"[^"]*"|[^\s"])+', command)]
 
     def environment_python(self, environment: Path) -> Path:
         return environment / "Scripts" / "python.exe"

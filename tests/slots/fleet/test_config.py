@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from tinyserve.errors import FileSystemError, UsageError
+from tinyserve.platforms.base import Platform
+from tinyserve.platforms.darwin import Darwin
+from tinyserve.platforms.windows import Windows
 from tinyserve.slots.fleet import config
 
 
@@ -15,6 +18,25 @@ def write(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "fleet.toml"
     path.write_text(text, encoding="utf-8")
     return path
+
+
+@pytest.mark.parametrize(
+    ("ports", "system"),
+    [(("COM3", "com3"), Windows()), (("/dev/cu.usbmodem1", "/dev/cu.USBmodem1"), Darwin())],
+    ids=["windows", "darwin"],
+)
+def test_a_port_in_another_case_is_the_same_where_the_system_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ports: tuple[str, str], system: Platform
+) -> None:
+    text = "".join(
+        f'[devices.{name}]\nport = "{port}"\nboard = "nano33"\n'
+        for name, port in zip("ab", ports, strict=True)
+    )
+    path = write(tmp_path, text)
+    assert len(config.load(path)) == 2, "here they are two"
+    monkeypatch.setattr(config.platforms, "here", lambda: system)
+    with pytest.raises(UsageError, match=r"devices\.b is devices\.a"):
+        config.load(path)
 
 
 def test_paths_are_beside_the_file_and_devices_in_its_order(tmp_path: Path) -> None:

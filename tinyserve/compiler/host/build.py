@@ -7,7 +7,6 @@ import contextlib
 import hashlib
 import importlib.util
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -67,19 +66,27 @@ def build(compiled: Compiled, sanitize: bool = False) -> Path:
 
 
 def find_compiler(sanitize: bool = False) -> tuple[str, ...]:
-    """The command of a C compiler: CC, cc, clang, gcc, or zig's from PyPI (it has no sanitizers)."""
-    named = os.environ.get("CC")
+    """The command of a C compiler: CC, cc, clang, gcc, or zig's from PyPI (it has no sanitizers), which is
+    the first where the others lack a C library. Raises ToolError where there is none."""
+    system = platforms.here()
+    named = os.environ.get("CC", "").strip()
     if named:
-        return tuple(shlex.split(named))
-    for name in ("cc", "clang", "gcc"):
-        path = shutil.which(name)
-        if path:
-            return (path,)
+        try:
+            return tuple(system.words(named))
+        except ValueError as error:
+            raise ToolError(f"CC={named}: {error}", "set CC to a C compiler, with its options") from error
+    found: list[tuple[str, ...]] = [
+        (path,) for name in ("cc", "clang", "gcc") if (path := shutil.which(name))
+    ]
     if importlib.util.find_spec("ziglang") and not sanitize:
-        return (sys.executable, "-m", "ziglang", "cc")
+        found.insert(
+            0 if system.compilers_lack_headers else len(found), (sys.executable, "-m", "ziglang", "cc")
+        )
+    if found:
+        return found[0]
     raise ToolError(
         "no C compiler found (looked for cc, clang, gcc" + (")" if sanitize else " and ziglang)"),
-        "install one (apt-get install gcc), or `pip install ziglang`",
+        f"install one ({system.installs['cc']})" + ("" if sanitize else ", or `pip install ziglang`"),
     )
 
 

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from tinyserve import platforms
 from tinyserve.boards.types import Board
 from tinyserve.devices.device import Device
 from tinyserve.devices.link import Link, LinkClosed
@@ -16,7 +17,6 @@ from tinyserve.devices.process import ChildProcess
 from tinyserve.errors import ToolError
 
 WRITE_TIMEOUT_S = 30.0
-INSTALL = "apt install valgrind (Debian, Ubuntu) or dnf install valgrind (Fedora)"
 _CHUNK = 1 << 16
 
 
@@ -92,7 +92,10 @@ class HostDevice(Device):
         self._process = process
 
     def function_counts(self) -> dict[str, int]:
-        raise ToolError("valgrind is not installed: it counts functions of this computer's programs", INSTALL)
+        raise ToolError(
+            "valgrind is not installed: it counts functions of this computer's programs",
+            platforms.here().installs["valgrind"],
+        )
 
     def close(self) -> None:
         self.link.close()

@@ -9,7 +9,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-from tinyserve import programs, tool_versions
+from tinyserve import platforms, programs, tool_versions
 from tinyserve.boards.types import Board
 from tinyserve.errors import ToolError
 
@@ -23,11 +23,8 @@ def find(board: Board) -> str:
     name = "qemu-system-riscv32" if board.core.port == "riscv" else "qemu-system-arm"
     path = shutil.which(name)
     if path is None:
-        package = "qemu-system-misc" if board.core.port == "riscv" else "qemu-system-arm"
-        raise ToolError(
-            f"{name} is not installed, and {board.id} needs it",
-            f"apt install {package} (Debian, Ubuntu) or brew install qemu (macOS)",
-        )
+        install = platforms.here().installs[name]
+        raise ToolError(f"{name} is not installed, and {board.id} needs it", install)
     return path
 
 

@@ -68,5 +68,5 @@ def _project(board: Board) -> Iterator[tuple[Path, Pio]]:
         ]
         if settings.upload_protocol:  # some platforms want another uploader for it
             lines.append(f"upload_protocol = {settings.upload_protocol}")
-        (directory / PLATFORMIO_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        (directory / PLATFORMIO_FILE).write_bytes(("\n".join(lines) + "\n").encode())
         yield directory, Pio(core)

@@ -22,7 +22,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from tinyserve import boards
+from tinyserve import boards, platforms
 from tinyserve.documents import from_toml
 from tinyserve.errors import FileSystemError, UsageError
 from tinyserve.firmware.render import BAUD
@@ -99,9 +99,11 @@ def _target(path: Path, name: str, table: DeviceTable) -> Target:
 
 
 def _refuse_twice(path: Path, devices: list[Device]) -> None:
-    seen: dict[object, str] = {}
+    seen: dict[str, str] = {}
+    folded = platforms.here().folded
     for device in devices:
-        place = device.target.twin.resolve() if device.target.twin else device.target.port
+        target = device.target
+        place = folded(target.twin.resolve() if target.twin else Path(target.port or ""))
         if place in seen:
             raise UsageError(
                 f"{path}: devices.{device.name} is devices.{seen[place]}", "name each device once"
