@@ -38,6 +38,7 @@ from tinyserve import npz, platforms
 from tinyserve.documents import from_json
 from tinyserve.errors import FileSystemError, ModelError, UsageError
 from tinyserve.escapes import visible
+from tinyserve.files import refuse_special
 
 FORMAT = 1
 MODEL_FILE = "model.tflite"
@@ -293,6 +294,7 @@ class Bundle:
 def load(path: Path) -> Bundle:
     """Opens a bundle directory. Raises FileSystemError or ModelError."""
     manifest_path = path / MANIFEST_FILE
+    refuse_special(path)
     try:
         raw = manifest_path.read_bytes()
     except OSError as error:

@@ -38,6 +38,25 @@ def with_ending(paths: Iterable[Path], endings: Container[str]) -> list[Path]:
     return sorted(path for path in paths if path.suffix.lower() in endings)
 
 
+def refuse_special(path: Path) -> None:
+    """Raises FileSystemError where ``path``, or anything below it, is a pipe, a device or a socket.
+
+    Reading one need not end. Directories behind links are left out.
+    """
+    if path.is_dir():
+        with os.scandir(path) as entries:
+            for entry in entries:
+                if entry.is_symlink() or not entry.is_file():
+                    _refuse_special_entry(Path(entry.path))
+    elif path.exists() and not path.is_file():
+        raise FileSystemError(f"{path} is a pipe, a device or a socket, where a file is wanted", "remove it")
+
+
+def _refuse_special_entry(path: Path) -> None:
+    if not (path.is_symlink() and path.is_dir()):
+        refuse_special(path)
+
+
 def refuse_file(directory: Path) -> None:
     """Raises FileSystemError where a file lies in the place of a directory that is to be written, or above
     it."""

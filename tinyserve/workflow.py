@@ -26,7 +26,7 @@ from tinyserve.compiler.program import Choice, Feed, Optimize, Target
 from tinyserve.compiler.reserved import why_not
 from tinyserve.documents import from_json
 from tinyserve.errors import FileSystemError, ModelError, UsageError
-from tinyserve.files import refuse_any_link, refuse_links, write
+from tinyserve.files import refuse_any_link, refuse_links, refuse_special, write
 from tinyserve.locks import alone
 from tinyserve.progress import Progress
 from tinyserve.resources import data_directory
@@ -521,6 +521,7 @@ def _models_of(source: Path) -> list[Path]:
 
 
 def _done_key(directory: Path) -> str:
+    refuse_special(directory)
     try:
         return from_json((directory / STEPS_FILE).read_bytes(), _Done).key
     except (OSError, msgspec.DecodeError):

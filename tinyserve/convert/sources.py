@@ -12,6 +12,7 @@ from typing import Literal
 from tinyserve.compiler.graph import sniff
 from tinyserve.convert import other_tools
 from tinyserve.errors import FileSystemError, ModelError
+from tinyserve.files import refuse_special
 
 Kind = Literal["tflite", "keras", "saved_model", "onnx", "pytorch", "sklearn"]
 _PICKLES = frozenset({".joblib", ".pkl", ".pickle"})
@@ -35,6 +36,7 @@ def identify(path: Path) -> SourceModel:
     """Raises FileSystemError where ``path`` can't be read, ModelError where it is no model that is known."""
     if not path.exists():
         raise FileSystemError(f"{path}: no such file or directory", "check the path")
+    refuse_special(path)
     try:
         kind = _directory_kind(path) if path.is_dir() else _file_kind(path)
         return SourceModel(path, kind, _sha256(path))

@@ -17,6 +17,7 @@ from tinyserve.datasets import arrays, audio, generator, images, synthetic, tabl
 from tinyserve.datasets.dataset import Dataset
 from tinyserve.datasets.named import AS_IT_IS, Array, Named, Reading
 from tinyserve.errors import DataError
+from tinyserve.files import refuse_special
 from tinyserve.words import counted
 
 RANDOM = "random"
@@ -54,6 +55,7 @@ def check_place(where: Path | str) -> None:
 def _read(path: Path, inputs: Sequence[TensorInfo], reading: Reading) -> Named:
     if not path.exists():
         raise DataError(f"{path}: no such file or directory", _KINDS)
+    refuse_special(path)
     suffixes = _suffixes(path)
     if ".npz" in suffixes and path.is_file():
         return arrays.read_npz(path)

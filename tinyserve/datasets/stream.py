@@ -24,7 +24,7 @@ from tinyserve.datasets import arrays, columns, images, readers, series
 from tinyserve.datasets.dataset import Dataset
 from tinyserve.datasets.named import AS_IT_IS, Array, Named, Reading, is_label, label_columns
 from tinyserve.errors import DataError
-from tinyserve.files import with_ending
+from tinyserve.files import refuse_special, with_ending
 
 _WHOLE = 1 << 14
 
@@ -59,6 +59,7 @@ def open_stream(path: Path, inputs: Sequence[TensorInfo], piece: int, reading: R
         raise DataError(
             f"{path}: no such file or directory", "give a .npz, .npy, .parquet, .csv or .wav, or a directory"
         )
+    refuse_special(path)
     if reading.time:
         rows = series.opened(path, inputs, reading)
         return _checked(path, rows.total(), rows.pieces(piece), inputs, reading)
