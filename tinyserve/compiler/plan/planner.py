@@ -8,7 +8,7 @@ inputs are alive from before the first call, so that all may be filled, and may 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from tinyserve.compiler.plan.packing import EFFORT, Packing, Problem, pack
 from tinyserve.compiler.program import Buffer, Lifetime, MemoryPlan, Overlap, Program, View
@@ -148,12 +148,11 @@ def problem_of(program: Program, lives: dict[Buffer, Lifetime], buffers: Sequenc
         together=[set() for _ in buffers],
     )
     alive: set[frozenset[int]] = set()
-    for time in range(-1, len(program.calls) + 1):
-        now = frozenset(p for p in range(len(buffers)) if problem.born[p] <= time <= problem.dies[p])
+    before: frozenset[int] = frozenset()
+    for now in _moments(problem, len(program.calls)):
         alive.add(now)
-        for a in now:
-            for b in now - {a}:
-                problem.above[a][b] = problem.sizes[a]
+        _keep_apart(problem, now, now - before)
+        before = now
     for (output, source), overlap in permissions(program, lives).items():
         if output not in number or source not in number:
             continue
@@ -165,6 +164,24 @@ def problem_of(program: Program, lives: dict[Buffer, Lifetime], buffers: Sequenc
             problem.above[a][b] = min(overlap.lead_bytes, problem.sizes[a])
     problem.cliques = sorted(alive, key=sorted)
     return problem
+
+
+def _moments(problem: Problem, after: int) -> Iterator[frozenset[int]]:
+    """The pieces that are needed at each call, before the first (-1) and ``after`` the last."""
+    born_at: dict[int, list[int]] = {}
+    for piece, born in enumerate(problem.born):
+        born_at.setdefault(born, []).append(piece)
+    now: list[int] = []
+    for time in range(-1, after + 1):
+        now = sorted([*(p for p in now if problem.dies[p] >= time), *born_at.get(time, ())])
+        yield frozenset(now)
+
+
+def _keep_apart(problem: Problem, now: frozenset[int], fresh: frozenset[int]) -> None:
+    """Notes of the ``fresh`` pieces that they are needed with all of ``now``: the others know each other."""
+    for a in now if fresh else ():
+        for b in now - {a} if a in fresh or len(fresh) > 1 else fresh:
+            problem.above[a][b] = problem.sizes[a]
 
 
 def check(program: Program, plan: MemoryPlan) -> list[str]:
