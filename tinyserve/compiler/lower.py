@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from tinyserve.compiler import ops, variants
 from tinyserve.compiler.bands.build import band_call
-from tinyserve.compiler.bands.stages import Band, Costs, needed_after
+from tinyserve.compiler.bands.stages import Band, Costs, KernelCost, needed_after
 from tinyserve.compiler.events import events_of
 from tinyserve.compiler.graph.types import DType, Graph, Model, Node, Tensor
 from tinyserve.compiler.names import UniqueNames, constant_name, identifier, short_name
@@ -34,6 +34,8 @@ from tinyserve.compiler.program import (
     every_call,
 )
 from tinyserve.compiler.variants.flash import kin_of
+from tinyserve.compiler.variants.portable import UNKNOWN
+from tinyserve.compiler.variants.portable import cost as cost_of_portable
 from tinyserve.errors import ModelError, UnsupportedError
 
 _C_TYPE = {
@@ -60,8 +62,8 @@ def lower(model: Model, target: Target, name: str, bands: Sequence[Band] = ()) -
 
 
 def kernel_costs(model: Model, target: Target) -> Costs:
-    """What says of (some rows of) an operator of the main graph the estimated instructions by kernel variant;
-    nothing of those that only one kernel takes."""
+    """What says of (some rows of) an operator of the main graph what its kernel variants cost; nothing of
+    those that only one kernel takes."""
     return GraphLowering(model.main, _Shared(model, target)).slab_costs
 
 
@@ -111,6 +113,7 @@ class GraphLowering:
         self._bytes: dict[Tensor, Tensor] = {}
         self._packs = False
         self._kin: Mapping[Node, Kin] | None = None
+        self._whole_costs: dict[Node, Mapping[str, KernelCost]] = {}
         self._is_main = bound is None
         if self._is_main and not is_fed:
             for tensor in graph.inputs:
@@ -143,17 +146,22 @@ class GraphLowering:
         kept = needed_after(band, self._graph, self._values)
         self.call(band_call(band, nodes, kept, lambda node: registry[node.name], self))
 
-    def slab_costs(self, node: Node, whole: Node) -> Mapping[str, float]:
-        """Estimated instructions of an operator by those kernel variants that the ``whole`` of it can have;
-        empty where only one kernel takes it."""
-        return _SlabLowering(self._graph, self._shared, {}).costs(node, whole)
+    def slab_costs(self, node: Node, whole: Node) -> Mapping[str, KernelCost]:
+        """What an operator costs by those kernel variants that the ``whole`` of it can have; empty where only
+        one kernel takes it."""
+        if whole not in self._whole_costs:
+            self._whole_costs[whole] = _SlabLowering(self, {}).costs(whole)
+        possible = self._whole_costs[whole]
+        if node is whole or not possible:
+            return possible
+        found = _SlabLowering(self, {}, is_part=True).costs(node)
+        return {v: replace(cost, flash=possible[v].flash) for v, cost in found.items() if v in possible}
 
     def slab_calls(
         self, node: Node, places: Mapping[Tensor, Operand], variant: str | None
     ) -> list[KernelCall]:
         """The calls of an operator whose inputs and output are at ``places``."""
-        inner = _SlabLowering(self._graph, self._shared, dict(places), variant)
-        return inner.lowered(node)
+        return _SlabLowering(self, dict(places), variant, is_part=True).lowered(node)
 
     def _name_constants(self, node: Node) -> None:
         for name in node.signature.inputs:
@@ -437,28 +445,28 @@ class _SlabLowering(GraphLowering):
     """Lowers one operator on some of its rows, whose operands are where the band has them."""
 
     def __init__(
-        self, graph: Graph, shared: _Shared, bound: dict[Tensor, Operand], variant: str | None = None
+        self,
+        around: GraphLowering,
+        bound: dict[Tensor, Operand],
+        variant: str | None = None,
+        *,
+        is_part: bool = False,
     ) -> None:
-        super().__init__(graph, shared, bound)
+        super().__init__(around._graph, around._shared, bound)
+        self._around = around
         self._variant = variant
-        self._is_part = False
-        self._costs: dict[str, float] | None = None
+        self._is_part = is_part
+        self._costs: dict[str, KernelCost] | None = None
 
-    def costs(self, node: Node, whole: Node) -> dict[str, float]:
-        """Estimated instructions by variant."""
-        lower = ops.registry(self.target.operators)[node.name].lower
+    def costs(self, node: Node) -> Mapping[str, KernelCost]:
+        """What the operator costs by variant, the portable one among them where its instructions are
+        known."""
         self._costs = {}
-        lower(self._seen(whole), self)
-        if node is whole:
-            return self._costs
-        possible, self._costs = self._costs, {}
-        self._is_part = True
-        lower(self._seen(node), self)
-        return {variant: cost for variant, cost in self._costs.items() if variant in possible}
+        ops.registry(self.target.operators)[node.name].lower(self._seen(node), self)
+        return self._costs
 
     def lowered(self, node: Node) -> list[KernelCall]:
         """The operator's calls, of some rows."""
-        self._is_part = True
         description = ops.registry(self.target.operators)[node.name]
         if description.names_constants:
             self._name_constants(node)
@@ -483,24 +491,39 @@ class _SlabLowering(GraphLowering):
     def offer(self, node: Node, variants: Sequence[str], refusal: str = "") -> None:
         """A step has the variants that the band chooses from."""
 
+    def kin(self, node: Node) -> Kin:
+        return self._around.kin(node)
+
     def lower_variant(self, name: str, node: Node) -> bool:
         found = self._candidates(name, node)
         if self._costs is not None:
-            choice = self.target.choice(short_name(node.output.name))
-            for one in found:
-                if choice in (None, one.variant):
-                    self._costs.setdefault(one.variant, one.cost * _in_blocks(node, one.pixels))
+            self._costs |= self._chosen_costs(name, node, found)
             return True
         chosen = next((one for one in found if one.variant == self._variant), None)
         if chosen is not None:
             chosen.lower()
         return chosen is not None
 
+    def _chosen_costs(
+        self, name: str, node: Node, found: Sequence[variants.Candidate]
+    ) -> dict[str, KernelCost]:
+        """What these cost, or the one of them that was chosen, and the portable kernel, which would have
+        weights of four bits unpacked in each step."""
+        costs = {
+            one.variant: KernelCost(one.cost * _in_blocks(node, one.pixels), one.flash)
+            for one in reversed(found)
+        }
+        portable = cost_of_portable(name, node, self.target.features)
+        if found and not self._packs and portable < UNKNOWN:
+            costs[variants.PORTABLE_VARIANT] = KernelCost(portable)
+        choice = self.target.choice(short_name(node.output.name))
+        return {variant: cost for variant, cost in costs.items() if choice in (None, variant)}
+
     def _candidates(self, name: str, node: Node) -> list[variants.Candidate]:
         """Of some rows also those that these alone would not be worth: all rows share their constants."""
-        found = variants.candidates(name, node, self)
         if not self._is_part:
-            return found
+            return variants.priced(name, node, self)
+        found = variants.candidates(name, node, self)
         known = {one.variant for one in found}
         shared = self._shared
         self._shared = replace(shared, target=replace(shared.target, optimize="speed"))

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from tinyserve.compiler.bands.distances import overlaps
 from tinyserve.compiler.bands.schedule import ImpossibleError, Schedule
-from tinyserve.compiler.bands.stages import Band, Registry, Shape, shape_of
+from tinyserve.compiler.bands.stages import Band, KernelCost, Registry, Shape, cheapest, shape_of
 from tinyserve.compiler.graph.rows import Share, Slab, height, row_axis, share_node, slab_node, takes_rows
 from tinyserve.compiler.graph.types import Node, Tensor
 from tinyserve.compiler.names import short_name
@@ -40,9 +40,8 @@ class BandLowering(Protocol):
     def buffer(self, tensor: Tensor) -> Buffer: ...
     def scratch(self, name: str, nbytes: int, alignment: int = 4, *, size: str = "") -> Buffer: ...
 
-    def slab_costs(self, node: Node, whole: Node) -> Mapping[str, float]:
-        """Estimated instructions of some rows of an operator by kernel variant; empty where only one kernel
-        takes it."""
+    def slab_costs(self, node: Node, whole: Node) -> Mapping[str, KernelCost]:
+        """What some rows of an operator cost by kernel variant; empty where only one kernel takes it."""
         ...
 
     def slab_calls(
@@ -196,14 +195,15 @@ def _variant(
     whole: Node, small: Sequence[Node], times: Sequence[int], gathers: bool, lowering: BandLowering
 ) -> str | None:
     """The kernel variant that takes all kinds of steps and costs least, None where there are none."""
-    total: dict[str, float] | None = None
-    for node, count in zip(small, times, strict=True):
-        costs = lowering.slab_costs(node, node if gathers else whole)
-        if total is None:
-            total = {variant: count * cost for variant, cost in costs.items()}
-        else:
-            total = {v: cost + count * costs[v] for v, cost in total.items() if v in costs}
-    return min(total, key=lambda v: (total[v], v)) if total else None
+    kinds = [lowering.slab_costs(node, node if gathers else whole) for node in small]
+    total = {
+        v: KernelCost(
+            sum(count * costs[v].instructions for costs, count in zip(kinds, times, strict=True)), first.flash
+        )
+        for v, first in kinds[0].items()
+        if all(v in costs for costs in kinds)
+    }
+    return cheapest(total) if total else None
 
 
 def _unified(

@@ -21,8 +21,10 @@ from tinyserve.compiler.bands.schedule import ImpossibleError
 from tinyserve.compiler.bands.stages import (
     Band,
     Costs,
+    KernelCost,
     Registry,
     Shape,
+    cheapest,
     needed_after,
     refusal,
     shape_of,
@@ -86,8 +88,8 @@ class Selection:
 
 @dataclass(eq=False)
 class Search:
-    """The search over one graph. ``plain`` is its program without bands, ``costs`` the estimated instructions
-    of an operator by kernel variant, ``rates`` those of what is around kernels. ``fed``: the input, where it
+    """The search over one graph. ``plain`` is its program without bands, ``costs`` what an operator
+    costs by kernel variant, ``rates`` those of what is around kernels. ``fed``: the input, where it
     is fed by rows; then every selection has a band that takes it."""
 
     graph: Graph
@@ -136,10 +138,11 @@ class Search:
         """Of a layer at once, by the cheapest of its kernel variants; None where only one kernel takes it."""
         if index not in self._wholes:
             node = self.nodes[index]
-            self._wholes[index] = min(self._offers(node, node).values(), default=None)
+            offers = self._offers(node, node)
+            self._wholes[index] = offers[cheapest(offers)].instructions if offers else None
         return self._wholes[index]
 
-    def _offers(self, node: Node, whole: Node) -> Mapping[str, float]:
+    def _offers(self, node: Node, whole: Node) -> Mapping[str, KernelCost]:
         return self.costs(node, whole) if self.registry(node).by_rows else {}
 
     def _portable(self, node: Node) -> float:
@@ -298,8 +301,9 @@ class Search:
             if has_four_bits(node) and not offers:
                 raise ImpossibleError("its weights of four bits are unpacked for each call")
             if whole is not None:
-                cost = min(offers.values()) if offers else self._portable(small)
-                extra = cost * (height(node.output) / slab.outputs) - whole
+                times = height(node.output) / slab.outputs
+                cost = offers[cheapest(offers, times)].instructions if offers else self._portable(small)
+                extra = cost * times - whole
             if node.name == "CONV_2D":
                 source = node.operands()[0]
                 again = sum(one.inputs for one in slabs) - height(source)

@@ -25,8 +25,24 @@ from tinyserve.compiler.program import Operand, RowsTaken, Target
 from tinyserve.words import counted
 
 Registry = Callable[[Node], OpDef]
-Costs = Callable[[Node, Node], Mapping[str, float]]
-"""Of some rows of an operator, and of the whole of it: estimated instructions by kernel variant."""
+
+
+@dataclass(frozen=True)
+class KernelCost:
+    """Estimated instructions of a kernel on (some rows of) an operator, and what the flash is worth that it
+    takes for all rows."""
+
+    instructions: float
+    flash: float = 0.0
+
+
+def cheapest(costs: Mapping[str, KernelCost], times: float = 1.0) -> str:
+    """The kernel variant of the least price, where it is run so many times."""
+    return min(costs, key=lambda v: (times * costs[v].instructions + costs[v].flash, v))
+
+
+Costs = Callable[[Node, Node], Mapping[str, KernelCost]]
+"""Of some rows of an operator, and of the whole of it: what its kernel variants cost."""
 MOST_WINDOWS = 250
 MOST_INPUTS = 8
 """Of a layer, read row by row: TS_ROW_BAND_INPUTS of ``kernels/row_band.h``."""

@@ -36,7 +36,8 @@ class Candidate:
     ``cost`` is the estimated number of instructions of one inference, comparable among candidates of one
     operator. ``reason`` says why it applies, for reports. ``lower`` adds the kernel calls. ``pixels``: how
     many outputs of an image the kernel computes at a time; what is left over costs as much as a whole block,
-    which ``cost`` leaves out: it matters where an image is computed by rows.
+    which ``cost`` leaves out: it matters where an image is computed by rows. ``flash``: instructions that
+    what it stores beyond the model's own constants is worth, as ``priced`` finds them.
     """
 
     variant: str
@@ -44,6 +45,11 @@ class Candidate:
     reason: str
     lower: Callable[[], None]
     pixels: int = 1
+    flash: float = 0.0
+
+    @property
+    def price(self) -> float:
+        return self.cost + self.flash
 
 
 @cache
@@ -67,19 +73,17 @@ def candidates(name: str, node: Node, lowering: Lowering) -> list[Candidate]:
     return sorted(found, key=lambda candidate: (candidate.cost, candidate.variant))
 
 
-def _by_price(name: str, node: Node, lowering: Lowering) -> list[Candidate]:
-    """As ``candidates``, with what they store beyond the model's own constants in their costs."""
+def priced(name: str, node: Node, lowering: Lowering) -> list[Candidate]:
+    """As ``candidates``, with what they store beyond the model's own constants, those of the least price
+    first."""
     found = candidates(name, node, lowering)
     rate = _helper("flash").INSTRUCTIONS_PER_BYTE[lowering.target.optimize]
     if not found or not rate:
         return found
     extra = _helper("flash").extra_bytes(node, lowering, partial(candidates, name))
-    priced = (
-        [replace(one, cost=one.cost + rate * nbytes) for one, nbytes in zip(found, extra, strict=True)]
-        if extra
-        else found
-    )
-    return sorted(priced, key=lambda candidate: (candidate.cost, candidate.variant))
+    if extra:
+        found = [replace(one, flash=rate * nbytes) for one, nbytes in zip(found, extra, strict=True)]
+    return sorted(found, key=lambda candidate: (candidate.price, candidate.variant))
 
 
 def _helper(module: str) -> ModuleType:
@@ -93,9 +97,9 @@ def lower_cheapest(name: str, node: Node, lowering: Lowering) -> bool:
     False where the portable kernel is cheaper, none other applies or the choice is "portable". Raises
     UsageError for a choice that does not apply.
     """
-    found = _by_price(name, node, lowering)
+    found = priced(name, node, lowering)
     portable = _helper("portable").cost(name, node, lowering.target.features) if found else 0.0
-    cheaper = [one.variant for one in found if one.cost <= portable]
+    cheaper = [one.variant for one in found if one.price <= portable]
     names = [*dict.fromkeys([*cheaper, PORTABLE_VARIANT, *(one.variant for one in found)])]
     lowering.offer(node, names, "" if cheaper else _refusal(name, node, lowering, found))
     layer = short_name(node.output.name)
