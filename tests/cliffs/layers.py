@@ -510,7 +510,7 @@ class Lstm(Layer):
         small = 1 if self.dtype == "int8" else 1 / 256
         x = graph.input((*rows, self.inputs), self.dtype, 0.02 * small, 0)
         sides = [
-            [graph.constant(r.values((self.units, depth), "int8"), 0.01) for _ in range(4)]
+            [graph.constant(np.maximum(r.values((self.units, depth), "int8"), -127), 0.01) for _ in range(4)]
             for depth in (self.inputs, self.units)
         ]
         bias = "int32" if self.dtype == "int8" else "int64"

@@ -82,6 +82,14 @@ def test_dsp_bytes_equal_the_portable_kernels(make: Callable[[int], Case], tmp_p
     core_cases.check(cases, tmp_path, "cortex-m4", FEATURES, variant="dsp-dots", at_least=COUNT * 3 // 4)
 
 
+def test_packed_lstms_on_dsp_give_the_portable_kernels_bytes(tmp_path: Path) -> None:
+    cases = [
+        test_unidirectional_sequence_lstm.random_case(seed, "int8", most=36, least=-127)
+        for seed in range(COUNT)
+    ]
+    core_cases.check(cases, tmp_path, "cortex-m4", FEATURES, variant="dsp", at_least=COUNT * 2 // 3)
+
+
 @pytest.mark.parametrize("make", MAKERS)
 def test_armv6m_bytes_equal_the_portable_kernels(make: Callable[[int], Case], tmp_path: Path) -> None:
     cases = [make(seed) for seed in range(COUNT)]

@@ -51,39 +51,52 @@
         }                                                                                                              \
     }
 
-/* The kernel. Equal to the portable one while no sum of products exceeds 32 bits. */
-#define TS_LSTM_BY_DOTS(ISA, SUFFIX, T, DOTS)                                                                          \
-    static inline void ts_##ISA##_lstm_step_##SUFFIX(const ts_unidirectional_sequence_lstm_##SUFFIX##_params *p,       \
-                                                     const T *input, T *output, T *hidden, int16_t *cell)              \
+/* The kernel, of parameters P in which PLAIN finds the portable kernel's. It has from ts_ISA_lstm_sums_SUFFIX(p, gate,
+ * unit, count, input, hidden, from_input, recurrent) the sums of `count` units. */
+#define TS_LSTM_STEPS(ISA, SUFFIX, T, P, PLAIN)                                                                        \
+    static inline void ts_##ISA##_lstm_step_##SUFFIX(const P *p, const T *input, T *output, T *hidden, int16_t *cell)  \
     {                                                                                                                  \
-        for (int32_t unit = 0; unit < p->units; unit += TS_LSTM_BLOCK) {                                               \
-            const int32_t count = ts_min(TS_LSTM_BLOCK, p->units - unit);                                              \
+        const int32_t units = PLAIN(p)->units;                                                                         \
+        for (int32_t unit = 0; unit < units; unit += TS_LSTM_BLOCK) {                                                  \
+            const int32_t count = ts_min(TS_LSTM_BLOCK, units - unit);                                                 \
             int16_t gates[TS_LSTM_GATES][TS_LSTM_BLOCK];                                                               \
             int32_t from_input[TS_LSTM_BLOCK], recurrent[TS_LSTM_BLOCK];                                               \
             _Pragma("GCC unroll 4") for (int32_t gate = 0; gate < TS_LSTM_GATES; gate++)                               \
             {                                                                                                          \
-                const ts_lstm_gate_##SUFFIX *const g = &p->gates[gate];                                                \
-                DOTS(g->input_weights + unit * p->inputs, input, from_input, count, p->inputs);                        \
-                DOTS(g->recurrent_weights + unit * p->units, hidden, recurrent, count, p->units);                      \
-                ts_##ISA##_lstm_gate_values_##SUFFIX(p, gate, unit, count, from_input, recurrent, gates[gate]);        \
+                ts_##ISA##_lstm_sums_##SUFFIX(p, gate, unit, count, input, hidden, from_input, recurrent);             \
+                ts_##ISA##_lstm_gate_values_##SUFFIX(PLAIN(p), gate, unit, count, from_input, recurrent, gates[gate]); \
             }                                                                                                          \
-            ts_##ISA##_lstm_cells_##SUFFIX(p, count, (const int16_t(*)[TS_LSTM_BLOCK])gates, output + unit,            \
+            ts_##ISA##_lstm_cells_##SUFFIX(PLAIN(p), count, (const int16_t(*)[TS_LSTM_BLOCK])gates, output + unit,     \
                                            cell + unit);                                                               \
         }                                                                                                              \
-        ts_copy_bytes(hidden, output, p->units *(int32_t)sizeof(T));                                                   \
+        ts_copy_bytes(hidden, output, units *(int32_t)sizeof(T));                                                      \
     }                                                                                                                  \
                                                                                                                        \
-    static inline void ts_##ISA##_unidirectional_sequence_lstm_##SUFFIX(                                               \
-        const ts_unidirectional_sequence_lstm_##SUFFIX##_params *p, const T *input, T *output, T *hidden,              \
-        int16_t *cell)                                                                                                 \
+    static inline void ts_##ISA##_unidirectional_sequence_lstm_##SUFFIX(const P *params, const T *input, T *output,    \
+                                                                        T *hidden, int16_t *cell)                      \
     {                                                                                                                  \
+        const ts_unidirectional_sequence_lstm_##SUFFIX##_params *const p = PLAIN(params);                              \
         for (int32_t b = 0; b < p->batches; b++, hidden += p->units, cell += p->units) {                               \
             for (int32_t t = 0; t < p->steps; t++) {                                                                   \
                 const int32_t row = p->time_major ? t * p->batches + b : b * p->steps + t;                             \
-                ts_##ISA##_lstm_step_##SUFFIX(p, input + row * p->inputs, output + row * p->units, hidden, cell);      \
+                ts_##ISA##_lstm_step_##SUFFIX(params, input + row * p->inputs, output + row * p->units, hidden, cell); \
             }                                                                                                          \
         }                                                                                                              \
     }
+
+/* Of weights as they lie in the model. Equal to the portable kernel while no sum of products exceeds 32 bits. */
+#define TS_LSTM_PLAIN(p) (p)
+#define TS_LSTM_BY_DOTS(ISA, SUFFIX, T, DOTS)                                                                          \
+    static inline void ts_##ISA##_lstm_sums_##SUFFIX(const ts_unidirectional_sequence_lstm_##SUFFIX##_params *p,       \
+                                                     int32_t gate, int32_t unit, int32_t count, const T *input,        \
+                                                     const T *hidden, int32_t *from_input, int32_t *recurrent)         \
+    {                                                                                                                  \
+        const ts_lstm_gate_##SUFFIX *const g = &p->gates[gate];                                                        \
+        DOTS(g->input_weights + unit * p->inputs, input, from_input, count, p->inputs);                                \
+        DOTS(g->recurrent_weights + unit * p->units, hidden, recurrent, count, p->units);                              \
+    }                                                                                                                  \
+                                                                                                                       \
+    TS_LSTM_STEPS(ISA, SUFFIX, T, ts_unidirectional_sequence_lstm_##SUFFIX##_params, TS_LSTM_PLAIN)
 
 /* All of it for activations of 16 bits, whose sums are scaled in 64. */
 #define TS_LSTM_S16_BY_DOTS(ISA, DOTS)                                                                                 \

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fully connected layers: 8 output channels at a time, activations read as int8. Armv7E-M with DSP and later.
+/* Fully connected layers: 8 output channels at a time, activations read as int8, requantized or as sums. Armv7E-M with
+ * DSP and later.
  *
- * Weights of a group of 8 channels (tinyserve/variants/dsp/fully_connected.py): 8 words of biases with the input's zero
+ * Weights of a group of 8 channels (compiler/variants/dsp/fully_connected.py): 8 words of biases with the input's zero
  * point folded in, then per quad of taps and pair of channels A and B two words, halves 256 * w_B + w_A of taps 0 and 2,
  * of taps 1 and 3. SMLAD on the raw words sums 256 B + A, on their low bytes A. A last quad is filled up with zeros.
  *
@@ -57,16 +58,56 @@
 
         .equ    STEP_BYTES, 124
 
-        /* void ts_dsp_fully_connected_8(job, const int8_t *input, int8_t *output)
-         * job: quads, tail (bytes after them), weights, groups, multiplier, (2 zp + 1) << (r - 1), r - 1. Stack: 80. */
-        BEGIN_FUNCTION ts_dsp_fully_connected_8
+        /* Channels whose sums are in r4-r11: what becomes of them. Every register but sp is free. */
+        .macro  RESULT acc
+        smmlar  lr, \acc, r2, r3
+        add     lr, lr, \acc, asr #31
+        asr     lr, lr, r12
+        ssat    lr, #8, lr, asr #1
+        strb    lr, [r1], #1
+        .endm
+        .macro  RESULTS a, b
+        sub     \b, \b, \a
+        lsl     \a, \a, #1
+        asr     \b, \b, #7
+        RESULT  \a
+        RESULT  \b
+        .endm
+        .macro  REQUANTIZED
+        ldm     sp, {r2, r3, r12}
+        ldr     r1, [sp, #OUTPUT]
+        RESULTS r4, r5
+        RESULTS r6, r7
+        RESULTS r8, r9
+        RESULTS r10, r11
+        .endm
+
+        .macro  SUM a, b
+        sub     \b, \b, \a
+        asr     \b, \b, #8
+        .endm
+        .macro  SUMS
+        ldr     r1, [sp, #OUTPUT]
+        SUM     r4, r5
+        SUM     r6, r7
+        SUM     r8, r9
+        SUM     r10, r11
+        stm     r1!, {r4-r11}
+        .endm
+
+        .macro  EIGHT name, results
+        BEGIN_FUNCTION \name
         push    {r4-r11, lr}
         CFI_PUSHED 4, 11
         sub     sp, sp, #FRAME
         .cfi_adjust_cfa_offset FRAME
+        .ifc    \results, REQUANTIZED
         ldm     r0, {r0, r3-r8}
         strd    r6, r7, [sp, #MULTIPLIER]
         str     r8, [sp, #SHIFT]
+        .else
+        ldm     r0, {r0, r3-r5}
+        .endif
         str     r1, [sp, #INPUT]
         str     r2, [sp, #OUTPUT]
         str     r5, [sp, #GROUPS]
@@ -118,26 +159,7 @@
         mov     r2, r3
         QUAD
 5:
-        ldm     sp, {r2, r3, r12}
-        ldr     r1, [sp, #OUTPUT]
-        .macro  RESULT acc
-        smmlar  lr, \acc, r2, r3
-        add     lr, lr, \acc, asr #31
-        asr     lr, lr, r12
-        ssat    lr, #8, lr, asr #1
-        strb    lr, [r1], #1
-        .endm
-        .macro  RESULTS a, b
-        sub     \b, \b, \a
-        lsl     \a, \a, #1
-        asr     \b, \b, #7
-        RESULT  \a
-        RESULT  \b
-        .endm
-        RESULTS r4, r5
-        RESULTS r6, r7
-        RESULTS r8, r9
-        RESULTS r10, r11
+        \results
         str     r1, [sp, #OUTPUT]
         ldr     r1, [sp, #INPUT]
         ldr     r2, [sp, #GROUPS]
@@ -147,4 +169,13 @@
         add     sp, sp, #FRAME
         .cfi_adjust_cfa_offset -FRAME
         pop     {r4-r11, pc}
-        END_FUNCTION ts_dsp_fully_connected_8
+        END_FUNCTION \name
+        .endm
+
+        /* void ts_dsp_fully_connected_8(job, const int8_t *input, int8_t *output)
+         * job: quads, tail (bytes after them), weights, groups, multiplier, (2 zp + 1) << (r - 1), r - 1. Stack: 80. */
+        EIGHT   ts_dsp_fully_connected_8, REQUANTIZED
+
+        /* void ts_dsp_sums_8(job, const int8_t *input, int32_t *sums)
+         * job: quads, tail, weights, groups. Stack: 80. */
+        EIGHT   ts_dsp_sums_8, SUMS

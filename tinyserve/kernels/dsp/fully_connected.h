@@ -18,7 +18,15 @@ typedef struct {
     int32_t groups, multiplier, rounding, shift;
 } ts_dsp_fully_connected;
 
+/* The same without a scale: sums, 8 of each group. */
+typedef struct {
+    int32_t quads, tail;
+    const uint32_t *weights;
+    int32_t groups;
+} ts_dsp_sums;
+
 void ts_dsp_fully_connected_8(const ts_dsp_fully_connected *job, const int8_t *input, int8_t *output);
+void ts_dsp_sums_8(const ts_dsp_sums *job, const int8_t *input, int32_t *sums);
 
 #ifdef __cplusplus
 }

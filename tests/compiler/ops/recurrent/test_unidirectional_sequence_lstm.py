@@ -20,7 +20,8 @@ CASES = 110
 BIAS = {"int8": "int32", "int16": "int64", "float32": "float32"}
 
 
-def random_case(index: int, dtype: str, most: int = 8) -> Case:
+def random_case(index: int, dtype: str, most: int = 8, least: int = -128) -> Case:
+    """``most`` inputs and units, ``least``: of the weights of integers."""
     r = Random(index, 94)
     batches, steps = r.choice((1, 1, 2)), r.integer(1, 5)
     inputs, units, time_major = r.integer(1, most), r.integer(1, most), r.chance(0.4)
@@ -31,9 +32,9 @@ def random_case(index: int, dtype: str, most: int = 8) -> Case:
     def weights(graph: GraphBuilder, depth: int) -> TensorRef:
         """Small ones in float32: the state must not amplify a last bit from one inference to the next."""
         values = r.values((units, depth), "int8" if integer else "float32")
-        if not integer:
-            values = (values / np.float32(2 * depth)).astype(np.float32)
-        return graph.constant(values, r.scale(0.001, 0.02) if integer else None)
+        if integer:
+            return graph.constant(np.maximum(values, least), r.scale(0.001, 0.02))
+        return graph.constant((values / np.float32(2 * depth)).astype(np.float32))
 
     def build(graph: GraphBuilder) -> tuple[list[TensorRef], list[TensorRef]]:
         x = graph.input((*rows, inputs), dtype, **r.quantization(dtype, 0.005 * small, 0.1 * small))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,8 @@ from tinyserve.compiler.variants import Candidate, dots
 from tinyserve.compiler.variants.dsp import clamp, conv_2d, packing
 
 REASON = "SMLAD on four taps x 8 channels, two weights per half-word"
-_GROUP = 8
+GROUP = 8
+"""Channels at a time."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     taps = weights.data.reshape(weights.shape)
     packed = _packed(node, taps)
     if packed is not None:
-        cost = batches * len(packed) * (1.0 * depth * _GROUP + 75) + clamp.cost(node)
+        cost = batches * len(packed) * (1.0 * depth * GROUP + 75) + clamp.cost(node)
         found.append(Candidate("dsp", cost, REASON, lambda: _lower(node, lowering, packed)))
     factors = fully_connected_requantization(node, input, weights, node.output)
     steps = packing.in_steps(taps, depth)
@@ -74,25 +76,35 @@ def _packed(node: Node, taps: npt.NDArray[np.int8]) -> npt.NDArray[np.uint32] | 
     input, weights, output = node.input("input"), node.input("weights"), node.output
     channels, depth = taps.shape
     factors = fully_connected_requantization(node, input, weights, output)
-    if factors.multipliers.size != 1 or channels < _GROUP:
+    if factors.multipliers.size != 1 or channels < GROUP:
         return None
     bias = biases.exact_folded_bias(node, taps)
-    padded = np.zeros((channels, -(-depth // 4) * 4), np.int8)
+    bounds = packing.accumulator_bounds(packing.in_steps(taps, depth), bias)
+    if not packing.fits_plain(-factors.shifts.astype(np.int64), bounds, bias, 2 * output.zero_point + 1):
+        return None
+    starts = [*range(0, channels - GROUP + 1, GROUP)]
+    starts += [channels - GROUP] if channels % GROUP else []
+    return groups(taps, bias, starts)
+
+
+def groups(
+    taps: npt.NDArray[np.int8], bias: packing.Ints, starts: Sequence[int]
+) -> npt.NDArray[np.uint32] | None:
+    """[starts][words] of the groups of 8 channels from each of ``starts`` on. None where the sums would not
+    be exact."""
+    depth = taps.shape[1]
+    padded = np.zeros((len(taps), -(-depth // 4) * 4), np.int8)
     padded[:, :depth] = taps
     steps = packing.in_steps(padded, padded.shape[1])
     bounds = packing.accumulator_bounds(steps, bias)
-    if not packing.fits_plain(-factors.shifts.astype(np.int64), bounds, bias, 2 * output.zero_point + 1):
-        return None
-    starts = [*range(0, channels - _GROUP + 1, _GROUP)]
-    starts += [channels - _GROUP] if channels % _GROUP else []
-    groups = []
+    found = []
     for start in starts:
-        words = packing.paired(steps[start : start + _GROUP], bounds[start : start + _GROUP])
+        words = packing.paired(steps[start : start + GROUP], bounds[start : start + GROUP])
         if words is None:
             return None
-        in_order = words.reshape(_GROUP // 2, -1, 2).transpose(1, 0, 2).reshape(-1)
-        groups.append(np.concatenate([bias[start : start + _GROUP] & 0xFFFFFFFF, in_order]))
-    return np.stack(groups).astype(np.uint32)
+        in_order = words.reshape(GROUP // 2, -1, 2).transpose(1, 0, 2).reshape(-1)
+        found.append(np.concatenate([bias[start : start + GROUP] & 0xFFFFFFFF, in_order]))
+    return np.stack(found).astype(np.uint32)
 
 
 def _lower(node: Node, lowering: Lowering, packed: npt.NDArray[np.uint32]) -> None:
@@ -104,7 +116,7 @@ def _lower(node: Node, lowering: Lowering, packed: npt.NDArray[np.uint32]) -> No
         quads=depth // 4,
         tail=depth % 4,
         weights=lowering.constant(f"{weights.name}_packed", packed, "see kernels/dsp/fully_connected.S"),
-        groups=channels // _GROUP,
+        groups=channels // GROUP,
         multiplier=int(factors.multipliers[0]),
         rounding=(2 * output.zero_point + 1) * (1 << (shift - 1)),
         shift=shift - 1,
@@ -113,7 +125,7 @@ def _lower(node: Node, lowering: Lowering, packed: npt.NDArray[np.uint32]) -> No
         job=job,
         matrix=matrix_of(node),
         group_words=packed.shape[1],
-        overlapping=int(channels % _GROUP != 0),
+        overlapping=int(channels % GROUP != 0),
     )
     source, target = lowering.operand(input), lowering.buffer(output)
     add_call(
@@ -128,7 +140,7 @@ def _lower(node: Node, lowering: Lowering, packed: npt.NDArray[np.uint32]) -> No
 def _lead(batches: int, depth: int, channels: int, groups: int) -> int:
     """Each group reads its whole row, then writes."""
     rows = np.repeat(np.arange(batches, dtype=np.int64), groups)
-    ends = np.minimum((np.arange(groups, dtype=np.int64) + 1) * _GROUP, channels)
+    ends = np.minimum((np.arange(groups, dtype=np.int64) + 1) * GROUP, channels)
     return lead_bytes(rows * depth, (np.arange(batches)[:, None] * channels + ends).reshape(-1))
 
 
