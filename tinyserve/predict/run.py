@@ -27,6 +27,8 @@ from tinyserve.errors import BudgetError, FileSystemError
 from tinyserve.predict import gate, rows
 from tinyserve.predict.engines import Computed, Runner
 from tinyserve.predict.gate import DriftGate, Expect
+from tinyserve.predict.mqtt.address import PLAIN as NO_BROKER
+from tinyserve.predict.mqtt.address import Messages
 from tinyserve.predict.sinks import Sink, open_sink
 from tinyserve.predict.sinks.base import Job, Manifest
 from tinyserve.progress import Progress, silent
@@ -74,10 +76,12 @@ def predict(
     out: Path | str,
     runner: Runner,
     settings: Settings = PLAIN,
+    messages: Messages = NO_BROKER,
     progress: Progress = silent,
 ) -> Summary:
-    """Predictions of all samples of ``data`` in ``out`` (a path, or a database's URL), published. Run again
-    after whatever ended it, it goes on where it was; run again when it is done, it does nothing.
+    """Predictions of all samples of ``data`` in ``out`` (a path, or the URL of a database or broker),
+    published. Run again after whatever ended it, it goes on where it was; run again when it is done, it does
+    nothing.
 
     Raises BudgetError where ``settings.expects`` do not hold, the data has drifted, or a verified sample
     differs: then nothing is published, and what was computed is kept. Else what reading, computing and
@@ -92,7 +96,7 @@ def predict(
     drift = DriftGate(made, stream.total, settings.output) if settings.drift else None
     job = _job(made, data, stream, settings)
     job_id = hashlib.sha256(msgspec.json.encode(job)).hexdigest()[:16]
-    with open_sink(str(out), job_id, job, progress) as sink:
+    with open_sink(str(out), job_id, job, progress, messages) as sink:
         manifest = sink.published()
         filling = _Filling(sink, stream, made, settings, drift)
         if manifest is not None:

@@ -34,7 +34,7 @@ def watch(folder: Path, out: str, predict: Predict, every_s: float) -> Iterator[
         for path, state in sorted(found.items()):
             if before.get(path) == state != done.get(path):
                 done[path] = state
-                yield path, _outcome(path, out, predict)
+                yield path, outcome(path, out, predict)
         before = found
         time.sleep(every_s)
 
@@ -50,7 +50,8 @@ def place_of(out: str, path: Path) -> str:
     return str(Path(out) / f"data={name}")
 
 
-def _outcome(path: Path, out: str, predict: Predict) -> Summary | TinyserveError:
+def outcome(path: Path, out: str, predict: Predict) -> Summary | TinyserveError:
+    """Of one file."""
     try:
         return predict(path, place_of(out, path))
     except TinyserveError as error:  # one bad file holds up no other

@@ -20,8 +20,9 @@ from tinyserve.cli.options import PATH, SOURCE_HELP, Converting
 if TYPE_CHECKING:
     from tinyserve.bundle import Bundle
     from tinyserve.predict.engines import Runner
+    from tinyserve.predict.mqtt.address import Messages
     from tinyserve.predict.run import Summary
-    from tinyserve.predict.watch import Predict
+    from tinyserve.predict.watch import Outcome, Predict
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class Place:
 @click.argument("data")
 @click.option(
     "--out", required=True, metavar="PLACE",
-    help="A .sqlite database, postgresql://USER@HOST/DATABASE, or a directory for Parquet files.",
+    help="A .sqlite database, postgresql://USER@HOST/DATABASE, mqtt://USER@HOST/TOPIC, or a directory for"
+    " Parquet files.",
 )  # fmt: skip
 @click.option(
     "--query", default="", metavar="SQL",
@@ -83,7 +85,16 @@ class Place:
 )
 @click.option(
     "--watch", "every_s", type=click.FloatRange(0.05, 86_400), metavar="SECONDS",
-    help="Look for files in the directory DATA that often, without end; each is a job of its own.",
+    help="Look for files in the directory DATA that often, without end; each is a job of its own. Of mqtt://…:"
+    " what has come until then.",
+)  # fmt: skip
+@click.option("--broker-password", type=PATH, metavar="FILE", help="The password of the broker's user.")
+@click.option(
+    "--broker-authority", type=PATH, metavar="PEM", help="Certificate that the broker's is checked by."
+)
+@click.option(
+    "--spool", type=PATH, default="tinyserve.spool", show_default=True, metavar="DIR",
+    help="Where messages wait that are not predicted, or not sent yet.",
 )  # fmt: skip
 @options.conversion
 def command(
@@ -105,24 +116,32 @@ def command(
     drift: bool,
     piece: int,
     every_s: float | None,
+    broker_password: Path | None,
+    broker_authority: Path | None,
+    spool: Path,
     converting: Converting,
 ) -> None:
     """Write predictions of all samples of DATA to a database or Parquet files.
 
     Each sample is there exactly once, however often this is run and whatever ended it before: run again, it
     goes on where it was. All become visible at once, when all are there and as --expect wants them (else
-    exit status 3). DATA: .npz, .npy, .csv, .parquet, images, audio, a directory of them, or a database.
+    exit status 3). DATA: .npz, .npy, .csv, .parquet, images, audio, a directory of them, a database, or
+    mqtt://USER@HOST/FILTER with --watch.
     """
     from tinyserve import workflow
     from tinyserve.bench.accuracy.dataset import output_place
     from tinyserve.cli.progress import progress
     from tinyserve.errors import UsageError
     from tinyserve.predict import gate
+    from tinyserve.predict.mqtt.address import Messages, is_mqtt
     from tinyserve.predict.run import Settings, predict
     from tinyserve.report.serving import predict as text
 
     if every_s is not None and query:
         raise UsageError("--watch looks for files, --query asks a database", "give one of them")
+    messages = Messages(broker_password, broker_authority, spool)
+    if is_mqtt(data) and every_s is None:
+        raise UsageError(f"{data}: how long are messages collected?", "--watch SECONDS")
     wanted = tuple(gate.parse(one) for one in expects)
     share = _share(verify)
     with progress() as report:
@@ -133,23 +152,41 @@ def command(
         )
 
         def of(samples: Path, place: str) -> Summary:
-            return predict(made, samples, out=place, runner=runner, settings=settings, progress=report)
+            return predict(
+                made, samples, out=place, runner=runner, settings=settings, messages=messages, progress=report
+            )
 
         if every_s is not None:
-            _watch(data, out, of, every_s)
+            _report(_jobs(data, out, made, of, every_s=every_s, messages=messages), out)
         with _data(data, query, made) as samples:
             summary = of(samples, out)
     for line in text.lines(summary, out):
         echo(line)
 
 
-def _watch(data: str, out: str, predict: Predict, every_s: float) -> None:
+def _jobs(
+    data: str, out: str, made: Bundle, predict: Predict, *, every_s: float, messages: Messages
+) -> Iterator[Outcome]:
+    from tinyserve.predict.mqtt.address import is_mqtt
+    from tinyserve.predict.watch import watch
+
+    if not is_mqtt(data):
+        return watch(Path(data), out, predict, every_s)
+    from tinyserve.predict.mqtt.collect import collect
+
+    def say(line: str) -> None:
+        echo(line, err=True)
+
+    return collect(data, out, made, predict, every_s=every_s, messages=messages, say=say)
+
+
+def _report(outcomes: Iterator[Outcome], out: str) -> None:
     """Until Ctrl-C or SIGTERM."""
     from tinyserve.errors import TinyserveError
-    from tinyserve.predict.watch import place_of, watch
+    from tinyserve.predict.watch import place_of
     from tinyserve.report.serving import predict as text
 
-    for path, outcome in watch(Path(data), out, predict, every_s):
+    for path, outcome in outcomes:
         if isinstance(outcome, TinyserveError):
             echo(f"{path}: {outcome}", err=True)
             continue

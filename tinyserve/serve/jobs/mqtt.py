@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -29,23 +30,14 @@ class Broker:
     """The connection to the broker, from ``start`` to ``stop``: opened again as often as it is lost."""
 
     def __init__(self, settings: Mqtt, directory: Path) -> None:
-        parts = urlsplit(settings.broker)
-        is_tls = parts.scheme == "mqtts"
-        self._address = (parts.hostname or "", parts.port or (_TLS_PORT if is_tls else _PLAIN_PORT))
         self._refused: dict[int, str] = {}
         self._connected = threading.Event()
         self._why = "it was not reached yet"
-        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
-        self._client.connect_timeout = TIMEOUT_S
+        self._client, self._address = client_of(settings, directory)
         self._client.max_queued_messages_set(_WAITING)
-        self._client.reconnect_delay_set(1, _LONGEST_PAUSE_S)
         self._client.on_connect = self._opened
         self._client.on_disconnect = self._lost
         self._client.on_publish = self._confirmed
-        if settings.user:
-            self._client.username_pw_set(settings.user, _password(settings, directory))
-        if is_tls:
-            self._client.tls_set(str(directory / settings.authority) if settings.authority else None)
 
     def start(self) -> None:
         """Connects in the background."""
@@ -59,13 +51,21 @@ class Broker:
 
     def publish(self, topic: str, payload: bytes, content_type: str) -> None:
         """Returns once the broker has it. Raises DeviceError where it is not reached or does not take it."""
+        self.publish_all([(topic, payload)], content_type)
+
+    def publish_all(self, messages: Sequence[tuple[str, bytes]], content_type: str) -> None:
+        """Topics and payloads, in their order, up to _WAITING of them. Returns once the broker has all;
+        raises DeviceError where it does not get or take one: it may have any of the others."""
         where = f"broker {self._address[0]}:{self._address[1]}"
         if not self._connected.wait(TIMEOUT_S):
-            raise DeviceError(f"{where}: {self._why}", "see to the broker, and to [mqtt]")
+            raise DeviceError(f"{where}: {self._why}", "see to the broker, its user and its password")
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
         properties.ContentType = content_type
-        sent = self._client.publish(topic, payload, qos=1, properties=properties)
-        self._wait(sent, where)
+        sent = [
+            self._client.publish(topic, payload, qos=1, properties=properties) for topic, payload in messages
+        ]
+        for one in sent:
+            self._wait(one, where)
 
     def _wait(self, sent: MQTTMessageInfo, where: str) -> None:
         try:
@@ -93,6 +93,37 @@ class Broker:
     def _confirmed(self, client: Client, data: Any, mid: int, reason: ReasonCode, properties: Any) -> None:
         if reason.is_failure:
             self._refused[mid] = str(reason)
+
+
+def client_of(
+    settings: Mqtt, directory: Path, *, client_id: str = "", manual_ack: bool = False
+) -> tuple[Client, tuple[str, int]]:
+    """A client that is not connected yet, and the broker's host and port. Paths are relative to
+    ``directory``.
+
+    Raises FileSystemError for a password that can't be read, or certificates.
+    """
+    parts = urlsplit(settings.broker)
+    is_tls = parts.scheme == "mqtts"
+    client = Client(
+        CallbackAPIVersion.VERSION2, client_id, protocol=MQTTProtocolVersion.MQTTv5, manual_ack=manual_ack
+    )
+    client.connect_timeout = TIMEOUT_S
+    client.reconnect_delay_set(1, _LONGEST_PAUSE_S)
+    if settings.user:
+        client.username_pw_set(settings.user, _password(settings, directory))
+    if is_tls:
+        _trust(client, directory / settings.authority if settings.authority else None)
+    return client, (parts.hostname or "", parts.port or (_TLS_PORT if is_tls else _PLAIN_PORT))
+
+
+def _trust(client: Client, authority: Path | None) -> None:
+    try:
+        client.tls_set(str(authority) if authority is not None else None)
+    except (OSError, ValueError) as error:
+        raise FileSystemError(
+            f"{authority}: {error}", "the certificate of the broker's authority, PEM"
+        ) from error
 
 
 def _password(settings: Mqtt, directory: Path) -> str | None:

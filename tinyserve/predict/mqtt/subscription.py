@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages from a broker, each confirmed when its receiver says so: what is not is sent again."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from tinyserve.errors import DeviceError
+from tinyserve.predict.mqtt.address import Address, Messages
+from tinyserve.serve.jobs.mqtt import client_of
+
+if TYPE_CHECKING:
+    from paho.mqtt.client import Client, MQTTMessage
+
+KEPT_S = 7 * 86_400
+"""How long the broker keeps messages for us while we are away."""
+FIRST_S = 15.0
+_UNCONFIRMED = 1000
+_LARGEST = 4 << 20
+_MOST_WAITING = 10_000
+
+
+class Subscription:
+    """From ``opened`` to the end of its block."""
+
+    def __init__(self, address: Address, messages: Messages, client_id: str) -> None:
+        self._waiting: queue.Queue[MQTTMessage] = queue.Queue(_MOST_WAITING)
+        self._ready = threading.Event()
+        self._topic = address.topic
+        self._client, self._address = client_of(
+            address.settings(messages), messages.spool, client_id=client_id, manual_ack=True
+        )
+        self.where = f"broker {self._address[0]}:{self._address[1]}"
+        self.why = "it was not reached"
+        self.lost = 0
+        self._client.on_connect = self._connected
+        self._client.on_subscribe = self._subscribed
+        self._client.on_message = self._heard
+
+    def start(self) -> None:
+        """Raises DeviceError where the broker is not reached, or does not allow the subscription."""
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.SessionExpiryInterval = KEPT_S
+        properties.ReceiveMaximum = _UNCONFIRMED
+        properties.MaximumPacketSize = _LARGEST
+        self._client.connect_async(*self._address, clean_start=False, properties=properties)
+        self._client.loop_start()
+        if not self._ready.wait(FIRST_S) or self.why:
+            raise DeviceError(f"{self.where}: {self.why}", "see to the broker, the user and the topic")
+
+    def take(self, most: int, timeout_s: float) -> list[MQTTMessage]:
+        """What has come, up to ``most``; waits for the first."""
+        found: list[MQTTMessage] = []
+        with suppress(queue.Empty):
+            found.append(self._waiting.get(timeout=timeout_s))
+            while len(found) < most:
+                found.append(self._waiting.get_nowait())
+        return found
+
+    def confirm(self, messages: Sequence[MQTTMessage]) -> None:
+        """They are safe here: the broker may forget them."""
+        for message in messages:
+            self._client.ack(message.mid, message.qos)
+
+    def stop(self) -> None:
+        """The broker keeps what comes for the next time."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _connected(self, client: Client, data: Any, flags: Any, reason: Any, properties: Any) -> None:
+        if reason.is_failure:
+            self.why = f"refuses the connection: {reason}"
+            self._ready.set()
+        else:
+            client.subscribe(self._topic, qos=1)
+
+    def _subscribed(self, client: Client, data: Any, mid: int, reasons: Any, properties: Any) -> None:
+        failed = [reason for reason in reasons if reason.is_failure]
+        self.why = f"does not allow {self._topic}: {failed[0]}" if failed else ""
+        self._ready.set()
+
+    def _heard(self, client: Client, data: Any, message: MQTTMessage) -> None:
+        """Of messages with QoS 0 there may be any number; others are at most _UNCONFIRMED."""
+        try:
+            self._waiting.put_nowait(message)
+        except queue.Full:
+            self.lost += 1
+
+
+@contextmanager
+def opened(address: Address, messages: Messages, client_id: str) -> Iterator[Subscription]:
+    """Raises DeviceError where the broker is not reached."""
+    found = Subscription(address, messages, client_id)
+    try:
+        found.start()
+        yield found
+    finally:
+        found.stop()
