@@ -2,11 +2,12 @@
 """Features and pipelines over many windows, on this computer, in WebAssembly, on emulated cores: one hash.
 
     python -m tests.features.soak --windows 1000000 --emulated 2000
+    python -m tests.features.soak --random 30 --windows 1000 --emulated 50
 
-Each specification of the tests and five pipelines get made-up samples from the same generator, written in C,
-and hash all bytes of all outputs. This computer (portable and for its own processor) and WebAssembly do
-``--windows`` windows each, the emulated cores ``--emulated``. A window is a frame of features where there are
-frames, else an inference.
+Each specification of the tests and five pipelines (or random ones of both) get made-up samples from the same
+generator, written in C, and hash all bytes of all outputs. This computer (portable and for its own processor)
+and WebAssembly do ``--windows`` windows each, the emulated cores ``--emulated``. A window is a frame of
+features where there are frames, else an inference.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ import unicorn
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 
+from tests.features import generated as specs
 from tests.features.specs import ALL, spec
+from tests.pipeline import generated as pipelines
 from tests.pipeline import streams
-from tests.slots.models import classifier
 from tests.support.core import CPUS, SHIM_SOURCES
 from tests.support.traces import FEATURES
 from tinyserve.compiler.compile import compile_model, write
@@ -86,11 +88,13 @@ PIPELINES = {
 
 @dataclass(frozen=True)
 class Subject:
-    """A model. ``windows``: of one inference."""
+    """A model. ``windows``: of one inference. ``hostile``: floats among its samples are missing, infinite, at
+    the ends of their range; which bits a NaN has is then each processor's own."""
 
     name: str
     data: bytes
     windows: int
+    hostile: bool = False
 
 
 def subjects(directory: Path) -> Iterator[Subject]:
@@ -100,10 +104,18 @@ def subjects(directory: Path) -> Iterator[Subject]:
         frames = [stage.value.shape[0] for stage in features.stages if stage.kind == "window"]
         yield Subject(name, data, max(frames, default=1))
     streams.write_models(directory)
-    for number, hidden in enumerate((8, 40, 16)):
-        (directory / f"m{number}.tflite").write_bytes(classifier(number + 1, hidden))
+    pipelines.write_models(directory)
     for name, text in PIPELINES.items():
         yield Subject(name, compose(parse(text.encode(), name), directory).data, 1)
+
+
+def random_subjects(directory: Path, first: int, count: int) -> Iterator[Subject]:
+    """Random specifications and pipelines, ``count`` of each."""
+    pipelines.write_models(directory)
+    for seed in range(first, first + count):
+        yield Subject(f"spec{seed}", specs.model_of(specs.generated(seed)), 1, hostile=True)
+        made = compose(pipelines.generated(seed, directory), directory)
+        yield Subject(f"pipe{seed}", made.data, 1, hostile=True)
 
 
 class Bench:
@@ -115,7 +127,7 @@ class Bench:
         compiled = compile_model(subject.data, target, "own")
         write(compiled, directory)
         real = compiled.program.input_tensors[0].dtype.value == "float32"
-        self.defines = ["-DREAL"] if real else []
+        self.defines = (["-DREAL"] if real else []) + (["-DHOSTILE"] if subject.hostile else [])
         self.sources = [SOURCE, *(directory / name for name in compiled.sources.compile)]
 
     def on_host(self, inferences: int, fast: bool) -> int:
@@ -222,10 +234,18 @@ def main() -> None:
     )
     parser.add_argument("--windows", type=int, default=1_000_000)
     parser.add_argument("--emulated", type=int, default=2_000)
+    parser.add_argument("--random", type=int, default=0, metavar="N", help="N random ones of each instead")
+    parser.add_argument("--first", type=int, default=0, help="the first random one's seed")
+    parser.add_argument("--only", default="", metavar="NAME", help="this one alone")
     given = parser.parse_args()
     wrong = []
     with tempfile.TemporaryDirectory() as name:
-        for subject in subjects(Path(name)):
+        chosen = (
+            random_subjects(Path(name), given.first, given.random) if given.random else subjects(Path(name))
+        )
+        for subject in chosen:
+            if given.only not in ("", subject.name):
+                continue
             place = Path(name) / f"{subject.name}-built"
             place.mkdir()
             wrong += compared(subject, given.windows, given.emulated, place)
