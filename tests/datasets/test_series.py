@@ -148,3 +148,84 @@ def test_a_time_that_is_missing_or_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_text("when,a,b\nnoon,1,2\n")
     with pytest.raises(DataError, match="row 1"):
         open_stream(tmp_path / "c.csv", INPUT, 7, Reading(time="when"))
+
+
+def log(path: Path, times: np.ndarray, label: str = "", unit: float = 1) -> Path:
+    """A recording of three axes, as loggers write it."""
+    path.parent.mkdir(exist_ok=True)
+    lines = ["at,x,y,z" + (",label" if label else "")]
+    lines += [f"{time * unit:.10g},{k},0,1{',' + label if label else ''}" for k, time in enumerate(times)]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+AXES = [TensorInfo("samples", [1, 4, 3], "float32")]
+
+
+def test_labels_may_be_names(tmp_path: Path) -> None:
+    path = log(tmp_path / "a.csv", np.arange(8) / 50, "shake it")
+    text = path.read_text().splitlines()
+    path.write_text("\n".join([*text[:5], *(line.replace("shake it", "7") for line in text[5:])]) + "\n")
+    for reading in (Reading(time="at", sample_rate=50), Reading()):
+        info = AXES if reading.time else [TensorInfo("samples", [1, 4, 4], "float32")]
+        assert load(path, info, reading).labels.tolist() == ["shake it", "7"]
+
+
+def test_a_name_among_numbers_is_no_label(tmp_path: Path) -> None:
+    path = log(tmp_path / "a.csv", np.arange(8) / 50, "1")
+    text = path.read_text()
+    path.write_text(text[: text.rindex("1")] + "shake\n")
+    with pytest.raises(DataError, match="row 8") as caught:
+        load(path, AXES, Reading(time="at", sample_rate=50))
+    assert "all names" in caught.value.hint
+
+
+@pytest.mark.parametrize(("unit", "per_second"), [("ms", 1e3), ("us", 1e6), ("ns", 1e9)])
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_times_have_a_unit(unit: str, per_second: float, ending: str, tmp_path: Path) -> None:
+    path = log(tmp_path / "a.csv", np.arange(9) / 50, unit=per_second)
+    if ending == ".parquet":
+        values = np.genfromtxt(path, delimiter=",", names=True)
+        path = tmp_path / "a.parquet"
+        whole = {"at": values["at"].astype(np.int64)} | {name: values[name] for name in "xyz"}
+        pq.write_table(pa.table(whole), path)
+    found = load(path, AXES, Reading(time="at", sample_rate=50, time_unit=unit))
+    assert found.inputs[0][:, 0, 0].tolist() == [0, 4]
+    with pytest.raises(DataError, match=r"no two rows|rows are") as caught:
+        load(path, AXES, Reading(time="at", sample_rate=50))
+    assert "--time-unit" in caught.value.hint or "resample" in caught.value.hint
+
+
+def test_times_beyond_64_bits_are_none(tmp_path: Path) -> None:
+    """Milliseconds that are taken for seconds do not wrap around."""
+    at = np.arange(8) * 20 + 1_750_000_000_000
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"at": at, "x": at * 0.0, "y": at * 0.0, "z": at * 0.0}), path)
+    with pytest.raises(DataError, match="the times are no times") as caught:
+        load(path, AXES, Reading(time="at", sample_rate=50))
+    assert "--time-unit" in caught.value.hint
+    assert len(load(path, AXES, Reading(time="at", sample_rate=50, time_unit="ms"))) == 2
+
+
+def test_a_directory_of_recordings_has_no_window_across_two(tmp_path: Path) -> None:
+    for number in range(3):
+        log(tmp_path / f"{number}.csv", np.arange(6) / 50)
+    found = load(tmp_path, AXES, Reading(time="at", sample_rate=50))
+    assert len(found) == 3 and found.labels is None
+    assert (found.inputs[0][:, :, 0] == [0, 1, 2, 3]).all()
+
+
+@pytest.mark.parametrize("reading", [Reading(time="at", sample_rate=50), Reading()])
+def test_directories_of_recordings_are_classes(reading: Reading, tmp_path: Path) -> None:
+    info = AXES if reading.time else [TensorInfo("samples", [1, 4, 4], "float32")]
+    for name, count in (("shake", 8), ("idle", 4)):
+        log(tmp_path / name / "0.csv", np.arange(count) / 50)
+    found = load(tmp_path, info, reading)
+    assert found.classes == ("idle", "shake")
+    assert found.labels.tolist() == [0, 1, 1]
+    log(tmp_path / "shake" / "1.csv", np.arange(8) / 50, "7")
+    if reading.time:
+        with pytest.raises(DataError, match="only some of its files have labels"):
+            load(tmp_path, info, reading)
+    else:
+        assert load(tmp_path, info, reading).labels is None

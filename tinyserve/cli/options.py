@@ -253,9 +253,9 @@ def shape(text: str) -> tuple[int, ...]:
 
 
 def reading(function: Callable[..., Any]) -> Callable[..., Any]:
-    """--pixel-range, --stride, --sample-rate, --time, --entity: how samples are made of images, tables and
-    audio, as one argument ``reading``."""
-    names = ("pixel_range", "stride", "sample_rate", "time", "entity")
+    """--pixel-range, --stride, --sample-rate, --time, --time-unit, --entity: how samples are made of images,
+    tables and audio, as one argument ``reading``."""
+    names = ("pixel_range", "stride", "sample_rate", "time", "time_unit", "entity")
 
     @wraps(function)
     def command(**arguments: Any) -> Any:
@@ -280,6 +280,10 @@ def reading(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--time", default="", metavar="COLUMN",
             help="The column with the time of each row (CSV, Parquet): windows end at gaps.",
+        ),
+        click.option(
+            "--time-unit", type=click.Choice(["s", "ms", "us", "ns"]), default="s",
+            help="Of times that are numbers.  [default: s]",
         ),
         click.option(
             "--entity", default="", metavar="COLUMN",

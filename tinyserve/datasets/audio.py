@@ -11,7 +11,7 @@ import numpy as np
 
 from tinyserve import bundle
 from tinyserve.bundle import TensorInfo
-from tinyserve.datasets.named import Array, Named, Reading, only_input
+from tinyserve.datasets.named import Array, Named, Reading, folders_of, only_input
 from tinyserve.errors import DataError
 from tinyserve.files import with_ending
 
@@ -36,8 +36,7 @@ def read(path: Path, inputs: Sequence[TensorInfo], reading: Reading) -> Named:
             "yield it from module:function",
         )
     files = with_ending(path.rglob("*"), SUFFIXES) if path.is_dir() else [path]
-    folders = sorted({file.parent.name for file in files}) if path.is_dir() else []
-    classes = folders if len(folders) > 1 else []
+    classes = folders_of(path, files)
     windows, labels = [], []
     for file in files:
         for window in _windows(_samples(file, reading.sample_rate), length, reading.stride or length):

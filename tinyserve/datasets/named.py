@@ -19,6 +19,10 @@ Array = npt.NDArray[Any]
 _LABELS = frozenset({"y", "y_test", "y_train", "label", "labels", "class", "target", "targets"})
 
 
+TIME_UNITS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1000, "ns": 1}
+"""Nanoseconds of each."""
+
+
 def is_label(name: str) -> bool:
     """Whether an array or column of this name holds labels."""
     return name.strip().lower() in _LABELS
@@ -29,6 +33,21 @@ def label_columns(names: Sequence[str]) -> list[str]:
     plain = {name.strip().lower() for name in names}
     axes = {"x", "y", "z"}
     return [name for name in names if is_label(name) and not (axes <= plain and name.strip().lower() in axes)]
+
+
+def is_number(cell: str) -> bool:
+    """Whether a table's cell is a number, NaN and infinity among them."""
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def folders_of(path: Path, files: Sequence[Path]) -> list[str]:
+    """The classes of recordings: the directories that they are in below ``path``; none where that is one."""
+    found = sorted({file.parent.name for file in files}) if path.is_dir() else []
+    return found if len(found) > 1 else []
 
 
 def only_input(path: Path, inputs: Sequence[TensorInfo]) -> TensorInfo:
@@ -63,8 +82,8 @@ class Reading:
     ruins calibration silently. ``stride``: rows (CSV) or audio samples (WAV) from one window to the next; 0
     is a window's length. ``sample_rate``: that the model was trained with, in Hz; 0 takes any.
     ``missing``: values may be NaN, since the model knows what to take instead. ``time``: the column of a
-    table that says when; windows are then of rows that follow one another. ``entity``: the column that says
-    whose rows they are.
+    table that says when; windows are then of rows that follow one another. ``time_unit``: of times that are
+    numbers, one of ``TIME_UNITS``. ``entity``: the column that says whose rows they are.
     """
 
     pixel_range: tuple[float, float] | None = None
@@ -72,6 +91,7 @@ class Reading:
     sample_rate: int = 0
     missing: bool = False
     time: str = ""
+    time_unit: str = "s"
     entity: str = ""
 
     def at(self, rate_hz: float) -> Reading:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,26 @@ import numpy as np
 
 from tinyserve.bundle import TensorInfo, sample_shape
 from tinyserve.datasets import columns
-from tinyserve.datasets.named import Array, Named, Reading, label_columns, only_input
+from tinyserve.datasets.named import (
+    TIME_UNITS,
+    Array,
+    Named,
+    Reading,
+    folders_of,
+    is_number,
+    label_columns,
+    only_input,
+)
 from tinyserve.errors import DataError
 from tinyserve.escapes import visible
+from tinyserve.files import with_ending
 from tinyserve.words import counted
 
-SUFFIXES = (".parquet", ".csv")
+SUFFIXES = frozenset({".parquet", ".csv"})
 _ROWS = 1 << 14  # of CSV at a time
-_NS = 1_000_000_000
+_NS = TIME_UNITS["s"]
+_MOST_NS = 1 << 62
+_TIME_UNIT = "seconds, unless --time-unit says ms, us or ns"
 _GAP = 1.5  # periods: more than that between two rows, and the window begins anew
 _OFF = 0.02  # how far the rate of a file may be from the model's
 _MOST_ENTITIES = 1 << 20
@@ -65,6 +77,7 @@ class Series:
     info: TensorInfo
     reading: Reading
     length: int
+    is_labelled: bool
     rows: Callable[[bool], Iterator[Rows]]
 
     def total(self) -> int:
@@ -172,7 +185,7 @@ class Series:
         if rate and not steps and any(one.last_ns is not None for one in entities.values()):
             raise DataError(
                 f"{self.path}: no two rows are within {_GAP:g} periods of {rate} Hz",
-                "the times are of another unit or rate: seconds, or timestamps",
+                f"the times are of another rate or unit: {_TIME_UNIT}",
             )
         if rate and span and abs(steps * _NS / span / rate - 1) > _OFF:
             raise DataError(
@@ -181,11 +194,46 @@ class Series:
             )
 
 
-def opened(path: Path, inputs: Sequence[TensorInfo], reading: Reading) -> Series:
-    """The series of a file. Raises DataError where it lacks columns, or they do not fit the input."""
+@dataclass(frozen=True)
+class Recordings:
+    """Files whose rows have times of their own: no window spans two. ``classes``: of the directories that
+    they lie in, where they have no labels."""
+
+    files: list[Series]
+    classes: tuple[str, ...]
+
+    def total(self) -> int:
+        """How many windows there are. Raises DataError."""
+        return sum(one.total() for one in self.files)
+
+    def pieces(self, piece: int) -> Iterator[Named]:
+        """Windows, up to ``piece`` at a time."""
+        for one in self.files:
+            for named in one.pieces(piece):
+                if not self.classes:
+                    yield named
+                    continue
+                (windows,) = named.arrays.values()
+                labels = np.full(len(windows), self.classes.index(one.path.parent.name))
+                yield replace(named, labels=labels, classes=self.classes)
+
+
+def opened(path: Path, inputs: Sequence[TensorInfo], reading: Reading) -> Recordings:
+    """A file, or all of a directory. Raises DataError where one lacks columns, or they do not fit."""
+    paths = with_ending(path.rglob("*"), SUFFIXES) if path.is_dir() else [path]
+    if not paths or any(one.suffix.lower() not in SUFFIXES for one in paths):
+        raise DataError(
+            f"{path}: a time column is of .parquet or .csv, or of a directory of them", "leave --time out"
+        )
+    files = [_opened(one, inputs, reading) for one in paths]
+    labelled = {one.is_labelled for one in files}
+    if len(labelled) > 1:
+        raise DataError(f"{path}: only some of its files have labels", "labels in all of them, or none")
+    return Recordings(files, () if True in labelled else tuple(folders_of(path, paths)))
+
+
+def _opened(path: Path, inputs: Sequence[TensorInfo], reading: Reading) -> Series:
     info = only_input(path, inputs)
-    if path.suffix.lower() not in SUFFIXES or not path.is_file():
-        raise DataError(f"{path}: a time column is of a .parquet or a .csv", "leave --time out")
     names = columns.names(path) if path.suffix.lower() == ".parquet" else _header(path)
     for name in (reading.time, reading.entity):
         if name and name not in names:
@@ -211,7 +259,7 @@ def opened(path: Path, inputs: Sequence[TensorInfo], reading: Reading) -> Series
         def rows(with_values: bool) -> Iterator[Rows]:
             return _csv_rows(path, reading, values if with_values else [], label if with_values else None)
 
-    return Series(path, info, reading, elements // len(values), rows)
+    return Series(path, info, reading, elements // len(values), label is not None, rows)
 
 
 def _parquet_rows(path: Path, reading: Reading, values: list[str], label: str | None) -> Iterator[Rows]:
@@ -231,7 +279,8 @@ def _parquet_rows(path: Path, reading: Reading, values: list[str], label: str | 
         for place, name in enumerate(values):
             table[:, place] = _numbers(columns.values_of(batch.column(name), str(path), name), path, name)
         labels = batch.column(label).to_numpy(zero_copy_only=False) if label else None
-        yield Rows(first, _times(batch.column(reading.time), path, first), entities, table, labels)
+        times = _times(batch.column(reading.time), path, first, TIME_UNITS[reading.time_unit])
+        yield Rows(first, times, entities, table, labels)
         first += count
 
 
@@ -241,20 +290,22 @@ def _numbers(found: Array, path: Path, name: str) -> Array:
     return found
 
 
-def _times(column: Any, path: Path, first: int) -> Array:
-    """In nanoseconds: timestamps as they are, numbers as seconds."""
+def _times(column: Any, path: Path, first: int, unit: int) -> Array:
+    """In nanoseconds: timestamps as they are, numbers in units of so many."""
     if column.null_count:
         raise DataError(f"{path}, rows from {first}: a time is missing", "remove such rows")
     found: Array = column.to_numpy(zero_copy_only=False)
     if found.dtype.kind == "M":
         made: Array = found.astype("datetime64[ns]").astype(np.int64)
         return made
+    if found.dtype.kind not in "iuf" or not (np.abs(found.astype(np.float64)) * unit < _MOST_NS).all():
+        raise DataError(
+            f"{path}, rows from {first}: the times are no times", f"timestamps, or numbers: {_TIME_UNIT}"
+        )
     if found.dtype.kind in "iu":
-        made = found.astype(np.int64) * _NS
+        made = found.astype(np.int64) * unit
         return made
-    if found.dtype.kind != "f" or not np.isfinite(found).all():
-        raise DataError(f"{path}, rows from {first}: the times are no times", "timestamps, or seconds")
-    made = np.round(found * _NS).astype(np.int64)
+    made = np.round(found * unit).astype(np.int64)
     return made
 
 
@@ -268,19 +319,23 @@ def _header(path: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class _Cells:
-    """Where in a line of CSV what stands; -1: nowhere."""
+    """Where in a line of CSV what stands; -1: nowhere. ``unit``: of times, in nanoseconds. ``named``: labels
+    are names."""
 
     time: int
     entity: int
     values: list[int]
     label: int
+    unit: int
+    named: bool = False
 
 
 def _csv_rows(path: Path, reading: Reading, values: list[str], label: str | None) -> Iterator[Rows]:
     places = {name: place for place, name in enumerate(_header(path))} | {"": -1}
     cells = _Cells(
-        places[reading.time], places[reading.entity], [places[name] for name in values], places[label or ""]
-    )
+        places[reading.time], places[reading.entity], [places[name] for name in values], places[label or ""],
+        TIME_UNITS[reading.time_unit],
+    )  # fmt: skip
     gathered: list[list[str]] = []
     first = 1
     try:
@@ -288,6 +343,8 @@ def _csv_rows(path: Path, reading: Reading, values: list[str], label: str | None
             lines = csv.reader(file)
             next(lines)
             for line in lines:
+                if line and label and first == 1 and not gathered:
+                    cells = replace(cells, named=not all(map(is_number, line[cells.label :][:1])))
                 gathered += [line] if line else []
                 if len(gathered) == _ROWS:
                     yield _csv_batch(path, gathered, first, cells)
@@ -303,22 +360,29 @@ def _csv_batch(path: Path, lines: list[list[str]], first: int, cells: _Cells) ->
     times, table = np.empty(len(lines), np.int64), np.empty((len(lines), len(cells.values)))
     try:
         for row, line in enumerate(lines, first):
-            times[row - first] = _nanoseconds(line[cells.time])
+            times[row - first] = _nanoseconds(line[cells.time], cells.unit)
             table[row - first] = [float(line[place].strip() or "nan") for place in cells.values]
         names = np.array([line[cells.entity] if cells.entity >= 0 else _ALL for line in lines])
-        labels = np.array([float(line[cells.label]) for line in lines]) if cells.label >= 0 else None
+        labels = None
+        if cells.label >= 0:
+            labels = np.array([_label(line[cells.label], cells.named) for line in lines])
     except (ValueError, IndexError, OverflowError) as error:
         raise DataError(
             f"{path}, row {row}: {visible(str(error))[:120]}",
-            "numbers, and times as seconds or ISO 8601 (2026-01-31T12:00:00.25)",
+            f"numbers (labels: all numbers, or all names), and times as ISO 8601 or {_TIME_UNIT}",
         ) from error
     return Rows(first, times, names, table, labels)
 
 
-def _nanoseconds(text: str) -> int:
-    """Seconds, or a date and time (UTC where it names no zone)."""
+def _label(cell: str, named: bool) -> str | float:
+    """A name or a number, as in the first row: raises ValueError for a name among numbers."""
+    return cell.strip() if named else float(cell)
+
+
+def _nanoseconds(text: str, unit: int) -> int:
+    """A number in units of so many, or a date and time (UTC where it names no zone)."""
     try:
-        return round(float(text) * _NS)
+        return round(float(text) * unit)
     except ValueError:
         found = datetime.fromisoformat(text.strip())
         aware = found if found.tzinfo else found.replace(tzinfo=timezone.utc)

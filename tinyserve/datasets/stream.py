@@ -85,8 +85,10 @@ def load(where: Path | str, inputs: Sequence[TensorInfo], reading: Reading = AS_
         return readers.load(where, inputs, reading)
     parts = [part.read() for part in open_stream(path, inputs, _WHOLE, reading).pieces]
     joined = [np.concatenate(arrays) for arrays in zip(*(part.inputs for part in parts), strict=True)]
-    labels = None if parts[0].labels is None else np.concatenate([part.labels for part in parts])
-    return Dataset(joined, labels, str(path))
+    labels = [part.labels for part in parts if part.labels is not None]
+    if len(labels) not in (0, len(parts)):
+        raise DataError(f"{path}: only some of its files have labels", "labels in all of them, or none")
+    return Dataset(joined, np.concatenate(labels) if labels else None, str(path), classes=parts[0].classes)
 
 
 def _checked(

@@ -45,16 +45,14 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+def cell_of(directory: Path, data: Path) -> Cell:
+    conversion = Conversion(output=directory / "out.bundle")
+    return Cell(directory / "router.toml", "cortex-m4", conversion=conversion, dataset=data)
+
+
 @pytest.fixture(scope="module")
 def result(directory: Path) -> BenchResult:
-    conversion = Conversion(output=directory / "out.bundle")
-    cell = Cell(
-        directory / "router.toml",
-        "cortex-m4",
-        conversion=conversion,
-        dataset=directory / "data.npz",
-    )
-    return execute.run(cell, silent)
+    return execute.run(cell_of(directory, directory / "data.npz"), silent)
 
 
 def test_paths_have_the_shares_that_conditions_give_them(result: BenchResult, directory: Path) -> None:
@@ -103,3 +101,16 @@ def test_the_single_large_model_stands_beside_it(result: BenchResult) -> None:
 def test_a_model_that_is_no_pipeline_has_no_paths(directory: Path) -> None:
     made = workflow.to_bundle(directory / "small.bundle", Conversion(), silent)
     assert paths.watcher(made).place == -1
+
+
+def test_paths_and_events_need_no_labels(directory: Path, result: BenchResult, tmp_path: Path) -> None:
+    data = tmp_path / "unlabelled.npz"
+    np.savez(data, x=np.load(directory / "data.npz")["x"])
+    found = execute.run(cell_of(directory, data), silent)
+    assert found.accuracy is None
+    assert found.pipeline is not None and result.pipeline is not None
+    assert found.pipeline.paths == result.pipeline.paths
+    assert found.pipeline.rival is not None and result.pipeline.rival is not None
+    assert found.pipeline.rival.ticks == result.pipeline.rival.ticks
+    assert found.pipeline.rival.scores is None
+    assert any("unlabelled.npz has no labels" in note for note in found.notes)

@@ -45,6 +45,11 @@ class TaskData:
     def __len__(self) -> int:
         return len(self.inputs[0])
 
+    @property
+    def is_measured(self) -> bool:
+        """Whether the task can be measured on them."""
+        return self.labels is not None or isinstance(self.task, Reconstruction)
+
     def sample(self, index: int) -> list[bytes]:
         """The bytes of each input of one sample."""
         return [array[index].tobytes() for array in self.inputs]
@@ -67,8 +72,17 @@ def load(
 
     ``limit``: no more than the first so many samples. ``output``: whose labels they are, of several.
 
-    Raises DataError where it is missing, malformed, or has no labels and the task needs them.
+    Raises DataError where it is missing, malformed, or has no labels and is there for the task alone: a
+    pipeline's paths and a decision's events are counted without any.
     """
+    data = unchecked(path, manifest, limit, output, wanted)
+    if not data.is_measured and not _happens(manifest):
+        raise DataError(f"{path}: has no labels, so that there is nothing to measure", "add an array 'y'")
+    return data
+
+
+def unchecked(path: Path, manifest: Manifest, limit: int | None, output: str, wanted: Wanted) -> TaskData:
+    """As ``load``, whether or not there are labels."""
     from tinyserve.datasets import stream
 
     place = output_place(manifest, output)
@@ -92,9 +106,12 @@ def _task(path: Path, manifest: Manifest, place: int, labels: Array | None, want
             task.indices(labels, len(labels))
     except DataError as error:
         raise DataError(f"{path}: {error.message}", error.hint) from error
-    if labels is None and not isinstance(task, Reconstruction):
-        raise DataError(f"{path}: has no labels, so that there is nothing to measure", "add an array 'y'")
     return task
+
+
+def _happens(manifest: Manifest) -> bool:
+    """Whether inferences show more than their outputs: the path that they took, an event."""
+    return manifest.source.framework == PIPELINE or EVENT in manifest.outputs
 
 
 def named_labels(samples: Dataset, names: Sequence[str]) -> Array | None:
@@ -134,9 +151,13 @@ def _digest(arrays: Sequence[Array]) -> str:
     return total.hexdigest()
 
 
-def measured(data: TaskData, outputs: Sequence[Array], manifest: Manifest, original: list[Score]) -> Accuracy:
+def measured(
+    data: TaskData, outputs: Sequence[Array], manifest: Manifest, original: list[Score]
+) -> Accuracy | None:
     """The metrics of a device's outputs (in the model's own type) for all samples; ``original``: those of the
-    float original."""
+    float original. None where the task needs labels and there are none."""
+    if not data.is_measured:
+        return None
     info = manifest.outputs[data.place]
     scores, tally = _tallied(data, dequantize(np.stack(outputs), info))
     confusion = [] if tally.confusion is None else tally.confusion.tolist()
@@ -169,7 +190,7 @@ def original_scores(bundle: Bundle, data: TaskData, operators: tuple[Path, ...] 
     """Metrics of the float original that the bundle was quantized from, run on this computer by our own
     float32 kernels; empty where the bundle has none or it can't be compiled."""
     path = bundle.original_path()
-    if path is None:
+    if path is None or not data.is_measured:
         return []
     from tinyserve.bench.accuracy.batches import run_host
     from tinyserve.compiler.compile import compile_model

@@ -96,6 +96,10 @@ def run(bundle: Bundle, firmware: Firmware, options: Options, progress: Progress
     latencies = [float(value) for value in found.ticks]
     statistics = summarize(latencies, found.unit, options.warmup)
     setup, notes = _setup(firmware, options, found)
+    if options.data and not options.data.is_measured:
+        notes.append(
+            f"{options.data.name} has no labels: paths and events are counted, no metric is measured"
+        )
     energy_estimate = estimates.energy_uj(found.latency_ms, board)
     return BenchResult(
         created_utc=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
