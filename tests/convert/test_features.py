@@ -223,3 +223,43 @@ def test_the_float_original_of_raw_integers_is_measured(source: Path, tmp_path: 
     )  # fmt: skip
     data = dataset.load(tmp_path / "raw.npz", made.manifest)  # of two outputs, the scores
     assert [score.metric for score in dataset.original_scores(made, data)][:1] == ["accuracy"]
+
+
+UNLIKE = """
+[input]
+shape = [50, 2]
+rate_hz = 50
+
+[[steps]]
+kind = "statistics"
+of = ["mean", "std", "zero_crossings", "min"]
+"""
+
+
+@pytest.mark.parametrize("quantize", ["int8", "int16x8"])
+def test_features_of_unlike_ranges_keep_their_digits(quantize: str, tmp_path: Path) -> None:
+    """Means in g beside counts of zero crossings, which the model's own scaler had brought together."""
+    r = np.random.default_rng(5)
+    x = r.normal(size=(80, 50, 2)) * r.uniform(0.01, 0.05, (80, 1, 2)) + r.normal(size=(80, 1, 2)) * 0.02
+    x = x.astype(np.float32)
+    features = FeatureRunner(spec(UNLIKE)).run(x).reshape(80, -1)
+    weights = (r.normal(size=(3, 8)) / features.std(axis=0)).astype(np.float32)
+    bias = (-weights @ features.mean(axis=0)).astype(np.float32)
+    model = ModelBuilder()
+    graph = model.graph()
+    given, y = graph.input((1, 8), "float32"), graph.tensor((1, 3), "float32")
+    graph.op("FULLY_CONNECTED", [given, graph.constant(weights), graph.constant(bias)], [y])
+    graph.output(y)
+    (tmp_path / "m.tflite").write_bytes(model.build())
+    np.savez(tmp_path / "raw.npz", x=x)
+    made = convert(
+        tmp_path / "m.tflite", output=tmp_path / "made", representative=tmp_path / "raw.npz",
+        quantize=quantize, options=Options(features=spec(UNLIKE)),
+    )  # fmt: skip
+    samples = made.samples()
+    wanted = FeatureRunner(spec(UNLIKE)).run(samples.inputs[0]).reshape(-1, 8) @ weights.T + bias
+    (info,) = made.manifest.outputs
+    scores = (samples.expected[0].astype(np.float64) - info.zero_point) * info.scale
+    decibels = 10 * np.log10(np.square(wanted).sum() / np.square(wanted - scores).sum())
+    assert decibels > {"int8": 30, "int16x8": 35}[quantize]  # weights have 8 bits in both
+    assert any("features of unlike ranges" in note for note in made.manifest.notes)

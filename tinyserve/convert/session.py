@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy.typing as npt
@@ -116,9 +117,10 @@ class Session:
                 return self.original
             if self._runner is None:  # of features it is known what they are
                 self._note(f"the front end ({names}) stays as it is: the network behind it is quantized")
-            data = self._quantize_behind(self.original, front, calibration, scheme, options)
+            features = partial(self._quantize_features, scheme=scheme, options=options)
+            data = self._behind(self.original, front, calibration.inputs, features)
         elif steps := scaling_front.standardizations(self.original.model, calibration.inputs, scheme):
-            data = self._quantize_standardized(steps, calibration, scheme, options)
+            data = self._quantize_standardized(self.original, steps, calibration.inputs, scheme, options)
         else:
             data = self._quantize(self.original.data, calibration.inputs, scheme, options)
         made = facts.inspect(data, "the quantized model")
@@ -151,39 +153,48 @@ class Session:
         self.record.tools.update(self.quantizer.ask(request, "quantize").tools)
         return target.read_bytes()
 
+    def _quantize_features(self, network: bytes, inputs: list[Array], scheme: str, options: Options) -> bytes:
+        """The network behind a front end in integers, whose features may be unlike as any."""
+        model = facts.inspect(network, "the network behind the front end")
+        if steps := scaling_front.standardizations(model.model, inputs, scheme):
+            return self._quantize_standardized(model, steps, inputs, scheme, options)
+        return self._quantize(network, inputs, scheme, options)
+
     def _quantize_standardized(
         self,
+        network: Inspected,
         steps: list[scaling_front.Standardization],
-        calibration: Dataset,
+        inputs: list[Array],
         scheme: str,
         options: Options,
     ) -> bytes:
-        """The model in integers behind steps in float that make its features alike."""
+        """A model in integers behind steps in float that make its features alike."""
         source, made = self.worker.path(".tflite"), self.worker.path(".tflite")
-        source.write_bytes(self.original.data)
+        source.write_bytes(network.data)
         self.worker.ask(messages.Standardize(source, steps, made), "scale the features")
         model = facts.inspect(made.read_bytes(), "the standardized model")
         front = scaling_front.operators_of(model.model)
         self._note(
             "features of unlike ranges: the model takes raw floats and scales each before integers begin"
+            if network is self.original
+            else "features of unlike ranges: each is scaled in float before integers begin"
         )
-        return self._quantize_behind(model, front, calibration, scheme, options)
+        return self._behind(model, front, inputs, partial(self._quantize, scheme=scheme, options=options))
 
-    def _quantize_behind(
+    def _behind(
         self,
         model: Inspected,
         front: list[int],
-        calibration: Dataset,
-        scheme: str,
-        options: Options,
+        inputs: list[Array],
+        quantized: Callable[[bytes, list[Array]], bytes],
     ) -> bytes:
         """The network behind a front end in integers, calibrated with what the front end gives, and joined to
         it again."""
         source, first, second, joined = (self.worker.path(".tflite") for _ in range(4))
         source.write_bytes(model.data)
         self.worker.ask(messages.Split(source, front, first, second), "cut the front end off")
-        features = self._features(facts.inspect(first.read_bytes(), "the front end"), calibration)
-        second.write_bytes(self._quantize(second.read_bytes(), features, scheme, options))
+        features = self._features(facts.inspect(first.read_bytes(), "the front end"), inputs)
+        second.write_bytes(quantized(second.read_bytes(), features))
         self.worker.ask(messages.Join(source, front, second, joined), "join the front end")
         return joined.read_bytes()
 
@@ -192,9 +203,9 @@ class Session:
         if note and note not in self.record.notes:
             self.record.notes.append(note)
 
-    def _features(self, model: Inspected, calibration: Dataset) -> list[Array]:
+    def _features(self, model: Inspected, inputs: list[Array]) -> list[Array]:
         """What the front end gives: from TFLM, or compiled."""
-        typed = [quantize(a, info) for a, info in zip(calibration.inputs, model.inputs, strict=True)]
+        typed = [quantize(a, info) for a, info in zip(inputs, model.inputs, strict=True)]
         outputs, _ = expectation.expected(self.worker, model, typed, Record(), self.options.operators)
         return outputs
 

@@ -133,7 +133,8 @@ def _append(model: Any, added: Any) -> dict[int, int]:
         operator.opcodeIndex += codes
         operator.inputs = [int(i) + tensors if int(i) >= 0 else -1 for i in operator.inputs]
         operator.outputs = [int(i) + tensors for i in operator.outputs]
-        operator.intermediates = [int(i) + tensors for i in operator.intermediates or ()]
+        within = operator.intermediates  # None, a list, or an array: which has no truth value
+        operator.intermediates = [] if within is None else [int(i) + tensors for i in within]
     return {index: index + tensors for index in range(len(behind.tensors))}
 
 
