@@ -151,8 +151,9 @@ def _lower_fully_connected(node: Node, lowering: Lowering, dots: Dots) -> None:
     )  # fmt: skip
 
 
-def lstm(node: Node, lowering: Lowering, dots: Dots) -> list[Candidate]:
-    """One candidate for integers whose sums fit."""
+def lstm(node: Node, lowering: Lowering, dots: Dots, short_bits: int = 0) -> list[Candidate]:
+    """One candidate for integers whose sums fit. ``short_bits``: of int8 sums, shifted to the left, for which
+    there is another kernel, ``<feature>_short``."""
     input, output = node.input("input"), node.output
     weights = lstm_op.gate_weights(node)
     if input.dtype is DType.FLOAT32 or not all(tensor.is_constant for tensor in weights):
@@ -160,14 +161,21 @@ def lstm(node: Node, lowering: Lowering, dots: Dots) -> list[Candidate]:
     matrices = [np.asarray(tensor.data) for tensor in weights if len(tensor.shape) == 2]
     if input.dtype is DType.INT16 and not all(map(_fits, matrices)):
         return []
-    if input.dtype is DType.INT8 and not _scales_in_32_bits(lstm_op.integer_params(node, lowering)):
-        return []
+    short = False
+    if input.dtype is DType.INT8:
+        plain = lstm_op.integer_params(node, lowering)
+        largest = _largest_sum(plain)
+        if largest >= 1 << 30 or not _shrinks(plain.scaling):
+            return []
+        short = short_bits > 0 and largest < 1 << short_bits
+    name = f"{dots.feature}_short" if short else dots.feature
     cost = sum(dots.cost(*matrix.shape) for matrix in matrices) * output.elements / output.shape[2]
-    return [dots.candidate(cost, lambda: _lower_lstm(node, lowering, dots))]
+    return [dots.candidate(cost, lambda: _lower_lstm(node, lowering, dots, name))]
 
 
-def _scales_in_32_bits(params: lstm_op.LstmParams) -> bool:
-    """Whether sums and products, shifted to the left, stay below 2^30: see ``kernels/dsp/scaled.h``."""
+def _largest_sum(params: lstm_op.LstmParams) -> int:
+    """What no sum of a gate, shifted to the left, exceeds: see ``kernels/dsp/scaled.h``."""
+    largest = 0
     for gate in params.gates:
         sides = (
             (gate.input_weights, gate.input_bias, gate.input_factor.shift),
@@ -177,19 +185,24 @@ def _scales_in_32_bits(params: lstm_op.LstmParams) -> bool:
             assert weights is not None and bias is not None
             rows = np.abs(weights.values.reshape(bias.values.size, -1).astype(np.int64)).sum(axis=1)
             bound = int((128 * rows + np.abs(bias.values.astype(np.int64))).max(initial=0))
-            if bound << max(shift, 0) >= 1 << 30:
-                return False
-    scaling = params.scaling
-    factors = scaling.forget_factor, scaling.update_factor, scaling.hidden_factor
-    return all(factor.shift <= 0 for factor in factors)
+            largest = max(largest, bound << max(shift, 0))
+    return largest
 
 
-def _lower_lstm(node: Node, lowering: Lowering, dots: Dots) -> None:
+def _shrinks(scaling: lstm_op.LstmScaling) -> bool:
+    """Whether no product of a cell is shifted to the left."""
+    return (
+        max(factor.shift for factor in (scaling.forget_factor, scaling.update_factor, scaling.hidden_factor))
+        <= 0
+    )
+
+
+def _lower_lstm(node: Node, lowering: Lowering, dots: Dots, name: str) -> None:
     input, output = node.input("input"), node.output
     kind = "s8" if input.dtype is DType.INT8 else "s16"
     dots.add(
         node, lowering,
-        (f"ts_{dots.feature}_unidirectional_sequence_lstm_{kind}", "unidirectional_sequence_lstm.h"),
+        (f"ts_{name}_unidirectional_sequence_lstm_{kind}", "unidirectional_sequence_lstm.h"),
         params=lstm_op.integer_params(node, lowering),
         inputs=[lowering.operand(input)],
         scratch=[lowering.buffer(state) for state in lstm_op.states(node)],

@@ -20,8 +20,8 @@ CASES = 110
 BIAS = {"int8": "int32", "int16": "int64", "float32": "float32"}
 
 
-def random_case(index: int, dtype: str, most: int = 8, least: int = -128) -> Case:
-    """``most`` inputs and units, ``least``: of the weights of integers."""
+def random_case(index: int, dtype: str, most: int = 8, least: int = -128, spread: int = 30000) -> Case:
+    """``most`` inputs and units; ``least`` weight and ``spread`` of the biases of integers."""
     r = Random(index, 94)
     batches, steps = r.choice((1, 1, 2)), r.integer(1, 5)
     inputs, units, time_major = r.integer(1, most), r.integer(1, most), r.chance(0.4)
@@ -40,8 +40,8 @@ def random_case(index: int, dtype: str, most: int = 8, least: int = -128) -> Cas
         x = graph.input((*rows, inputs), dtype, **r.quantization(dtype, 0.005 * small, 0.1 * small))
         state = r.quantization(dtype, 0.002 * small, 0.02 * small)
         sides = [[weights(graph, depth) for _ in range(4)] for depth in (inputs, units)]
-        spread = 30000 if integer else 1
-        biases = [graph.constant(r.rng.normal(size=units) * spread, dtype=BIAS[dtype]) for _ in range(4)]
+        wide = spread if integer else 1
+        biases = [graph.constant(r.rng.normal(size=units) * wide, dtype=BIAS[dtype]) for _ in range(4)]
         hidden = graph.tensor((batches, units), dtype, variable=True, **state)
         cell_scale = 2.0 ** -r.integer(8, 18) if integer else None
         cell = graph.tensor((batches, units), "int16" if integer else dtype, cell_scale, variable=True)
