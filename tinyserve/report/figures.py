@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from tinyserve.bench.result import BenchResult, Check, Estimate
 from tinyserve.bench.scenarios.statistics import Statistics
+from tinyserve.boards.types import Region
 from tinyserve.quality.limits import spelled
 from tinyserve.words import counted
 
@@ -21,6 +22,11 @@ def number(value: float, digits: int = 3) -> str:
     if value == int(value) or abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:,.{digits}g}"
+
+
+def memory_size(region: Region | None) -> str:
+    """In whole KiB, rounded down: never more than there is."""
+    return f"{region.bytes // 1024:,} KiB" if region else "—"
 
 
 def size(count: int) -> str:

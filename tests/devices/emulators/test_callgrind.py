@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -116,6 +117,16 @@ def test_the_invoke_alone_is_counted_and_every_time_the_same(program: Probe) -> 
     assert sum(functions.values()) == sum(layers) + functions["ts_model_invoke"]
     assert layers[2] == 0
     assert 2.9 < layers[0] / layers[1] < 3.1  # 3000 turns and 1000
+
+
+@needs_valgrind
+def test_valgrind_leaves_no_pipes_in_the_temporary_directory(
+    program: Probe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with open_device(program, boards.load("host"), counted="ts_model_invoke") as device:
+        assert device.link.read_line(60) == "ready"
+    assert not list(tmp_path.glob("vgdb*"))
 
 
 @needs_valgrind

@@ -47,7 +47,8 @@ class CallgrindDevice(HostDevice):
         self._invoke = invoke
         place = Path(self._directory.name) / _FILE
         wrapper = [
-            valgrind, "--quiet", "--tool=callgrind", f"--callgrind-out-file={place}", "--collect-atstart=no",
+            valgrind, "--quiet", "--vgdb=no",  # whose pipes would stay in the temporary directory
+            "--tool=callgrind", f"--callgrind-out-file={place}", "--collect-atstart=no",
             "--compress-strings=no", "--compress-pos=no", "--demangle=no",
             *(f"--{option}={invoke}" for option in ("toggle-collect", "zero-before", "dump-after")),
         ]  # fmt: skip

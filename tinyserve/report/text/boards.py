@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from tinyserve.boards.types import Board, Region
+from tinyserve.boards.types import Board
 from tinyserve.report import figures
 
 # Terminals at least this wide have room for names, and for PlatformIO's ids beside them.
@@ -36,15 +36,11 @@ def board_table(boards: Sequence[Board], width: int) -> Table:
             board.id,
             board.core.name,
             "—" if board.core.port == "host" else figures.clock(board.clock_hz),
-            _region(board.flash),
-            _region(board.ram),
+            figures.memory_size(board.flash),
+            figures.memory_size(board.ram),
             ", ".join(emulator.kind for emulator in board.emulators),
             board.name,
             board.platformio.board if board.platformio else "",
         )
         table.add_row(*cells[: len(table.columns)])
     return table
-
-
-def _region(region: Region | None) -> str:
-    return f"{region.bytes / 1024:,.0f} KiB" if region else "—"

@@ -62,7 +62,7 @@ def _boards(forecasts: Sequence[Forecast], boards: Sequence[Board]) -> Table:
         table.add_column(found.scheme, no_wrap=True)
     for board in boards:
         cells = [_verdict(found.needs[board.id], board) for found in forecasts]
-        table.add_row(board.id, _size(board.flash), _size(board.ram), *cells)
+        table.add_row(board.id, figures.memory_size(board.flash), figures.memory_size(board.ram), *cells)
     return table
 
 
@@ -75,7 +75,3 @@ def _verdict(needs: Demand, board: Board) -> Text:
 
 def _share(used: int, region: Region | None) -> str:
     return f"{100 * used / region.bytes:.0f} %" if region else "—"
-
-
-def _size(region: Region | None) -> str:
-    return f"{region.bytes / 1024:,.0f} KiB" if region else "—"
