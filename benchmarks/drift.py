@@ -29,12 +29,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from tinyserve.health.channel import LEAST_PSI, compare
+from tinyserve.health.channel import LEAST_PSI, compare, compare_together
 from tinyserve.health.counters import Counters
 from tinyserve.health.distance import distances
 from tinyserve.health.level import PLACES
 from tinyserve.health.profile import BINS, CODES, MOST_GROUPS, Profile, bins_of, profile_of
-from tinyserve.health.verdict import FALSE_ALARM_RATE, judge
+from tinyserve.health.verdict import ALL_CHANNELS, FALSE_ALARM_RATE, judge
 
 COUNTS = (200, 500, 2000)
 REFERENCE = 300
@@ -268,15 +268,18 @@ def _raised(reference: Profile, counted: Counting, seen: Array, inferences: int)
     at = counted.channels * BINS
     chances = {}
     for group, known in enumerate(reference.codes):
-        what = "input 0" if counted.channels == 1 else f"input 0 channel {group}"
+        what = ALL_CHANNELS if counted.channels == 1 else f"input 0 channel {group}"
         counts, fine = seen[:, BINS * group : BINS * (group + 1)], counted.fine(seen)[:, group]
         chances[what] = compare(known, reference.samples, counts, fine, inferences).p_value
+    if reference.together:
+        counts = seen[:, :at].reshape(len(seen), counted.channels, BINS)
+        chances[ALL_CHANNELS] = compare_together(reference, counts, inferences).p_value
     scores = {"confidence": seen[:, at : at + BINS], "classes": counted.classes(seen)}
     for what, counts in scores.items():
         found = distances(getattr(reference, what), counts)
         chances[what] = np.where(found.psi >= LEAST_PSI, found.p_value, 1.0)
     limit = FALSE_ALARM_RATE / len(chances)
-    return {what: found < limit for what, found in chances.items()}
+    return {what: np.asarray(found < limit) for what, found in chances.items()}
 
 
 # ---- detection ----

@@ -16,6 +16,7 @@ from tinyserve.errors import ModelError
 from tinyserve.health.profile import BINS, PROFILE_FILE, load, profile_of
 
 Array = npt.NDArray[Any]
+SHIFT = {"weights": [[0.0] * BINS], "mean": 0.0, "shifted": 0.5, "between": 0.1}
 MOMENTS = {"mean": 1.0, "between": 1.0, "single": 1.0}
 
 
@@ -69,6 +70,10 @@ def test_scores_of_some_classes_are_counted_and_nothing_else(outputs: Array, cla
         {"counts": [1] * BINS, "between": [[1e400] * BINS] * BINS},
         {"counts": [1] * BINS, "level": {"value": MOMENTS, "place": {**MOMENTS, "between": -1.0}}},
         {"counts": [1] * BINS, "level": {"value": {**MOMENTS, "mean": 1e400}, "place": MOMENTS}},
+        {"counts": [1] * BINS, "shifts": [SHIFT]},
+        {"counts": [1] * BINS, "shifts": [SHIFT, {**SHIFT, "weights": [[0.0] * 15]}]},
+        {"counts": [1] * BINS, "shifts": [SHIFT, {**SHIFT, "mean": 1e400}]},
+        {"counts": [1] * BINS, "shifts": [SHIFT, {**SHIFT, "between": -1.0}]},
     ],
 )
 def test_a_profile_whose_histograms_are_no_devices_is_refused(histogram: Any, tmp_path: Path) -> None:

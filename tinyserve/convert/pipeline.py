@@ -42,6 +42,9 @@ from tinyserve.errors import DataError, UsageError
 from tinyserve.escapes import visible
 from tinyserve.features.spec import Decision
 from tinyserve.health.profile import PROFILE_FILE, Profile, profile_of
+from tinyserve.health.reach import reach
+from tinyserve.health.shift import SHIFT
+from tinyserve.health.verdict import FALSE_ALARM_RATE
 from tinyserve.progress import Progress, silent
 from tinyserve.words import counted
 
@@ -90,6 +93,7 @@ def convert(
             else streams.load(representative, session.original.inputs, options.reading)
         )
         made = _made(session, dataset, samples, quantize)
+    session.record.notes.extend(_profile_of_few(made.checked.profile))
     session.record.notes.extend(_clipped(made.converted.inputs, made.seen))
     manifest = _manifest(name or bundle.name_of(source), model, session, made)
     progress("write the bundle")
@@ -162,6 +166,17 @@ def _manifest(name: str, source: SourceModel, session: Session, made: _Made) -> 
         labels=record.labels,
         notes=record.notes,
     )
+
+
+def _profile_of_few(profile: Profile | None) -> list[str]:
+    """Where drift on a device will be found late."""
+    found = reach(profile, FALSE_ALARM_RATE) if profile is not None else None
+    if profile is None or found is None or found.is_enough or found.samples is None:
+        return []
+    return [
+        f"the health profile is of {counted(profile.samples, 'sample')}: an input on a device that shifts by "
+        f"{SHIFT:.0%} of its range may not be found in {found.looks} inferences; with {found.samples:,} it is"
+    ]
 
 
 def _input_layout(inputs: list[TensorInfo]) -> str:

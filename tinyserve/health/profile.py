@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from tinyserve.documents import from_json
 from tinyserve.errors import FileSystemError, ModelError
-from tinyserve.health.level import PLACES, Level, Moments, level_of
+from tinyserve.health.level import PLACES, Floats, Level, Moments, level_of
+from tinyserve.health.shift import MOST_WEIGHT, Shift, shares_of, shifts_of
 
 PROFILE_FILE = "profile.json"
 BINS = 16
@@ -33,23 +34,26 @@ Integers = npt.NDArray[np.int64]
 class Histogram(msgspec.Struct, frozen=True):
     """Counts per bin of the reference. ``between``: covariance over samples of the shares of the bins (bins,
     bins), since an input's codes belong together; empty where too few samples are known to tell: then there
-    is no ``level`` either."""
+    are no ``level`` and no ``shifts`` (up, down) either."""
 
     counts: list[int]
     between: list[list[float]] = []
     level: Level | None = None
+    shifts: list[Shift] = []
 
 
 class Profile(msgspec.Struct, frozen=True):
     """Of ``samples`` inputs. ``codes``: a histogram per channel; empty for types that have none.
     ``confidence`` and ``classes`` are empty where output 0 is no vector of up to 16 scores. ``clipped``:
-    shares of codes at the least and greatest value."""
+    shares of codes at the least and greatest value. ``together``: shifts of all channels where there are
+    several."""
 
     samples: int
     codes: list[Histogram]
     clipped: tuple[float, float]
     confidence: list[int]
     classes: list[int]
+    together: list[Shift] = []
 
 
 def profile_of(inputs: Array, outputs: Array) -> Profile:
@@ -60,8 +64,11 @@ def profile_of(inputs: Array, outputs: Array) -> Profile:
         return Profile(len(inputs), [], (0.0, 0.0), confidence, classes)
     limits = np.iinfo(inputs.dtype)
     clipped = (float(np.mean(inputs == limits.min)), float(np.mean(inputs == limits.max)))
-    histograms = [_histogram(codes[:, :, group]) for group in range(codes.shape[2])]
-    return Profile(len(inputs), histograms, clipped, confidence, classes)
+    shares = shares_of(codes)
+    groups = range(codes.shape[2])
+    histograms = [_histogram(codes[:, :, group], shares[:, group : group + 1]) for group in groups]
+    together = shifts_of(shares) if len(groups) > 1 and len(codes) >= _LEAST_LOOKS else []
+    return Profile(len(inputs), histograms, clipped, confidence, classes, together)
 
 
 def load(bundle: Path) -> Profile | None:
@@ -85,10 +92,13 @@ def _checked(profile: Profile, path: Path) -> Profile:
             raise ModelError(
                 f"{path}: a histogram of other than {BINS} bins", "convert again with this version"
             )
-        if not np.all(np.isfinite(rows)) or min(histogram.counts) < 0 or not _is_level(histogram.level):
+        known = _is_level(histogram.level) and _are_shifts(histogram.shifts, 1)
+        if not np.all(np.isfinite(rows)) or min(histogram.counts) < 0 or not known:
             raise ModelError(
                 f"{path}: a histogram with values that can't be", "convert again with this version"
             )
+    if not _are_shifts(profile.together, len(profile.codes)):
+        raise ModelError(f"{path}: shifts with values that can't be", "convert again with this version")
     return profile
 
 
@@ -98,6 +108,20 @@ def _is_level(level: Level | None) -> bool:
     both: tuple[Moments, ...] = (level.value, level.place)
     known = [number for one in both for number in (one.mean, one.between, one.single)]
     return all(0 <= number < BINS**2 for number in known)
+
+
+def _are_shifts(shifts: list[Shift], channels: int) -> bool:
+    """None, or up and down."""
+    return len(shifts) in {0, 2} and all(_is_shift(shift, channels) for shift in shifts)
+
+
+def _is_shift(shift: Shift, channels: int) -> bool:
+    """Numbers of JSON are finite or too large."""
+    if [len(row) for row in shift.weights] != [BINS] * channels:
+        return False
+    most = MOST_WEIGHT * channels
+    known = [*(number for row in shift.weights for number in row), shift.mean, shift.shifted]
+    return all(abs(number) <= most for number in known) and 0 <= shift.between <= most**2
 
 
 def _codes(inputs: Array) -> Integers | None:
@@ -124,15 +148,14 @@ def parts_of(values: Array, parts: int) -> Integers:
     return (values.astype(np.int64) - int(np.iinfo(values.dtype).min)) >> span - parts.bit_length() + 1
 
 
-def _histogram(codes: Integers) -> Histogram:
-    """Of codes (samples, places) in sixteenths of a bin."""
-    bins = codes // PLACES
-    per_sample = np.stack([np.sum(bins == bin_, axis=1) for bin_ in range(BINS)], axis=1)
-    counts = [int(count) for count in per_sample.sum(axis=0)]
+def _histogram(codes: Integers, shares: Floats) -> Histogram:
+    """Of codes (samples, places) in sixteenths of a bin, and their shares (samples, 1, codes)."""
+    per_sample = shares[:, 0].reshape(len(codes), BINS, PLACES).sum(axis=2)
+    counts = [round(float(count)) for count in per_sample.sum(axis=0) * codes.shape[1]]
     if len(codes) < _LEAST_LOOKS:
         return Histogram(counts)
-    between = np.cov(per_sample / codes.shape[1], rowvar=False)
-    return Histogram(counts, [[round(float(value), 9) for value in row] for row in between], level_of(codes))
+    between = [[round(float(value), 9) for value in row] for row in np.cov(per_sample, rowvar=False)]
+    return Histogram(counts, between, level_of(codes), shifts_of(shares))
 
 
 def scores_of(outputs: Array) -> tuple[list[int], list[int]]:

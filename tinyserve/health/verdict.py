@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.health.channel import LEAST_MOVE, LEAST_PSI, clusters, compare
+from tinyserve.health.channel import LEAST_MOVE, LEAST_PSI, Comparison, clusters, compare, compare_together
 from tinyserve.health.counters import Counters
 from tinyserve.health.distance import distance
 from tinyserve.health.profile import BINS, Profile
@@ -18,6 +18,7 @@ from tinyserve.health.profile import BINS, Profile
 FALSE_ALARM_RATE = 1e-5
 """Of one verdict, shared by its tests; benchmarks/drift.py measures what comes of it."""
 LEAST_LOOKS = 30
+ALL_CHANNELS = "input 0"
 _SAME_PSI = 0.05
 _SAME_CHANCE = 1e-3
 _STUCK_SHARE = 0.99
@@ -26,7 +27,8 @@ _OTHER_SPREAD = 1.4
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """A histogram that moved. ``what``: "input 0", "input 0 channel 2", "confidence", "classes"."""
+    """What moved. ``what``: "input 0" (its one histogram, or all of its channels), "input 0 channel 2",
+    "confidence", "classes"."""
 
     what: str
     words: str
@@ -83,6 +85,9 @@ def _compared(reference: Profile, seen: Counters) -> Iterator[tuple[str, _Compar
     if len(reference.codes) == len(seen.codes):
         for group in range(len(seen.codes)):
             yield _name(group, len(seen.codes)), _channel(reference, seen, group)
+        if reference.together and seen.looked_at:
+            counts = np.asarray(seen.codes, np.int64)[None]
+            yield ALL_CHANNELS, _first(compare_together(reference, counts, seen.looked_at))
     if reference.confidence and seen.confidence:
         yield "confidence", _scores(reference.confidence, seen.confidence)
     if reference.classes and len(reference.classes) == len(seen.classes):
@@ -93,6 +98,11 @@ def _channel(reference: Profile, seen: Counters, group: int) -> _Compared:
     counts = np.asarray(seen.codes[group], np.int64)[None]
     fine = np.asarray(seen.fine[group : group + 1]) if len(seen.fine) == len(seen.codes) else None
     found = compare(reference.codes[group], reference.samples, counts, fine, seen.looked_at)
+    return _first(found)
+
+
+def _first(found: Comparison) -> _Compared:
+    """Of one window."""
     apart = found.apart
     return _Compared(
         float(apart.psi[0]), float(apart.jensen_shannon[0]), float(found.p_value[0]), float(found.moved[0])
@@ -105,7 +115,7 @@ def _scores(reference: Sequence[int], seen: Sequence[int]) -> _Compared:
 
 
 def _name(group: int, groups: int) -> str:
-    return "input 0" if groups == 1 else f"input 0 channel {group}"
+    return ALL_CHANNELS if groups == 1 else f"input 0 channel {group}"
 
 
 def _words(what: str, reference: Profile, seen: Counters, labels: Sequence[str], moved: float) -> str:
@@ -117,6 +127,8 @@ def _words(what: str, reference: Profile, seen: Counters, labels: Sequence[str],
         )
     if what == "classes":
         return _class_words(reference.classes, seen.classes, labels)
+    if what == ALL_CHANNELS and len(seen.codes) > 1:
+        return _moved_words(moved)
     group = next(g for g in range(len(seen.codes)) if _name(g, len(seen.codes)) == what)
     return _input_words(reference, seen, group, moved)
 
@@ -141,8 +153,12 @@ def _input_words(reference: Profile, seen: Counters, group: int, moved: float) -
     if ratio > _OTHER_SPREAD or ratio < 1 / _OTHER_SPREAD:
         return gain
     if abs(moved) >= LEAST_MOVE:
-        return f"has moved {'up' if moved > 0 else 'down'} by {abs(moved):.0%} of its range"
+        return _moved_words(moved)
     return "has values of another distribution"
+
+
+def _moved_words(moved: float) -> str:
+    return f"has moved {'up' if moved > 0 else 'down'} by {abs(moved):.0%} of its range"
 
 
 def _saturation(reference: Profile, seen: Counters, more: npt.NDArray[np.float64]) -> str:

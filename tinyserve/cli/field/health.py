@@ -76,9 +76,10 @@ def command(
     from tinyserve.errors import DeviceError, ModelError, UsageError
     from tinyserve.health import profile
     from tinyserve.health.counters import merged
-    from tinyserve.health.verdict import judge
+    from tinyserve.health.reach import reach
+    from tinyserve.health.verdict import FALSE_ALARM_RATE, judge
     from tinyserve.report.health.files import hidden, read_json
-    from tinyserve.report.text.health import audit_lines, health_lines
+    from tinyserve.report.text.health import audit_lines, health_lines, reach_line
 
     made = bundles.load(bundle)
     reference = profile.load(bundle)
@@ -112,6 +113,9 @@ def command(
     forms.write(made.manifest, reference, hidden(seen, min_count), verdict)
     for line in health_lines(seen, verdict):
         echo(line)
+    can_find = reach(reference, FALSE_ALARM_RATE, seen.looked_at) if verdict.state == "ok" else None
+    if can_find is not None:
+        echo(reach_line(can_find))
     if audit is not None:
         for line in audit_lines(audit):
             echo(line)

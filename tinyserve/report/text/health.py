@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tinyserve.health.counters import Counters
+from tinyserve.health.reach import Reach
+from tinyserve.health.shift import SHIFT
 from tinyserve.health.verdict import LEAST_LOOKS, Verdict
 from tinyserve.slots.audit import Audit
 from tinyserve.slots.fleet.watch import Reading
@@ -64,3 +66,20 @@ def reading_line(reading: Reading, verdict: Verdict | None) -> str:
     moved = "; ".join(f"{finding.what} {finding.words}" for finding in verdict.findings)
     state = {"too few": "too few to tell", "ok": "no drift"}.get(verdict.state, f"drift: {moved}")
     return f"{reading.name}: {counted(reading.counters.inferences, 'inference')}, {state}"
+
+
+def reach_line(found: Reach) -> str:
+    """What shift of input 0 a profile is large enough for."""
+    several = f"in {found.looks:,} inferences"
+    if found.smallest is None:
+        line = f"no shift of the input is found for sure {several}"
+    else:
+        line = f"a shift of the input by {found.smallest:.1%} of its range or more is found {several}"
+    if found.is_enough:
+        return f"{line} (an estimate)"
+    more = (
+        f"a profile of {found.samples:,} samples would do for {SHIFT:.0%}"
+        if found.samples is not None
+        else f"no profile does for {SHIFT:.0%}: inputs differ too much, so look at more inferences"
+    )
+    return f"{line}; {more} (estimates)"
