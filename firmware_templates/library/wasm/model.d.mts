@@ -24,7 +24,22 @@ export const inputs: readonly Tensor[];
 export const outputs: readonly Tensor[];
 /** Names of the classes; empty where they are not known. */
 export const classes: readonly string[];
+/** Names of the events that the model has: empty where it has none. */
+export const eventNames: readonly string[];
 export const layers: number;
+
+export interface ModelEvent {
+  readonly name: string;
+  /** What happened: a class. */
+  readonly classNumber: number;
+  /** In which inference since the last reset, from 0. */
+  readonly inference: number;
+  /** How many samples had been taken when it was known. */
+  readonly sample: number;
+  /** Outputs that belong to it: from this one on, so many. */
+  readonly firstOutput: number;
+  readonly outputCount: number;
+}
 
 export function hasSimd(): boolean;
 export function load(options?: { simd?: boolean; wasm?: BufferSource | WebAssembly.Module }): Promise<Model>;
@@ -33,6 +48,8 @@ export function quantize(values: Float32Array, tensor: Tensor): Values;
 export class Model {
   readonly simd: boolean;
   readonly bytes: number;
+  /** What happened in the last run or step. */
+  readonly events: readonly ModelEvent[];
   /** Arrays of the model's own types, or Float32Arrays in real units: outputs are in real units then, too. */
   run(...values: Values[]): Values | Values[];
   write(...values: Values[]): void;

@@ -16,7 +16,7 @@ const VECTORS = Uint8Array.of(
   0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11,
 );
 
-export const { name, version, title, sha256, inputs, outputs, classes, layers } = MODEL;
+export const { name, version, title, sha256, inputs, outputs, classes, eventNames, layers } = MODEL;
 
 /** Whether this engine has WebAssembly's vector instructions. */
 export function hasSimd() {
@@ -44,8 +44,12 @@ async function bytesOf(url) {
   return response.arrayBuffer();
 }
 
+const EVENT_WORDS = 7; // of an event in the module's memory
+
 export class Model {
   #exports;
+  /** What happened in the last run or step. */
+  events = [];
 
   constructor(exports, simd, bytes) {
     this.#exports = exports;
@@ -54,6 +58,9 @@ export class Model {
     /** The size of the .wasm. */
     this.bytes = bytes;
     this.#call("init");
+    if (eventNames.length) {
+      this.#call("listen");
+    }
   }
 
   /**
@@ -62,7 +69,9 @@ export class Model {
    */
   run(...values) {
     this.write(...values);
-    if (this.#call("invoke") !== 0) {
+    const status = this.#call("invoke");
+    this.events = this.#heard();
+    if (status !== 0) {
       throw new Error("the model could not run");
     }
     return this.read(isReal(values[0], inputs[0]));
@@ -93,12 +102,27 @@ export class Model {
 
   /** Runs at most that many layers of an inference. Whether it is done. */
   step(count = 1) {
-    return this.#call("step", count) !== 0;
+    const done = this.#call("step", count) !== 0;
+    this.events = this.#heard();
+    return done;
   }
 
   /** What the model remembers between inferences, back to its initial values. */
   reset() {
     this.#call("reset");
+    this.events = [];
+  }
+
+  #heard() {
+    if (!eventNames.length) {
+      return [];
+    }
+    const words = new Uint32Array(this.#exports.memory.buffer, this.#call("heard"), EVENT_WORDS * eventNames.length);
+    return Array.from({ length: this.#call("heard_count") }, (_, index) => {
+      const [source, classNumber, inference, low, high, firstOutput, outputCount] = words.subarray(EVENT_WORDS * index);
+      const sample = high * 4294967296 + low;
+      return { name: eventNames[source], classNumber, inference, sample, firstOutput, outputCount };
+    });
   }
 
   #call(what, ...rest) {

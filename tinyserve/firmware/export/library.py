@@ -159,6 +159,7 @@ def facts(library: Library, compiled: Compiled) -> dict[str, object]:
         "caller": library.instance == "caller",
         "class_output": class_output(program, len(library.labels)),
         "events": program.events.sources,
+        "event_samples": program.events.samples,
         "arena_bytes": compiled.plan.arena_bytes,
         "constant_bytes": sum(constant.nbytes for constant in program.constants),
         "sources": compiled.sources.compile,

@@ -37,7 +37,7 @@ def files(library: Library) -> dict[str, bytes]:
     script = _text("model.mjs").replace("/*MODEL*/ null", _json(_facts(library, plain)))
     context = {
         "name": name, "title": library.title, "plain": len(modules[False]), "simd": len(modules[True]),
-        "classes": library.labels,
+        "classes": library.labels, "events": plain.program.events.sources,
     }  # fmt: skip
     return {
         f"{name}.wasm": modules[False],
@@ -63,6 +63,7 @@ def _facts(library: Library, compiled: Compiled) -> dict[str, object]:
         "inputs": [_tensor(tensor) for tensor in program.input_tensors],
         "outputs": [_tensor(tensor) for tensor in program.output_tensors],
         "classes": list(library.labels),
+        "eventNames": [source.name for source in program.events.sources],
         "layers": len(program.calls),
     }
 
