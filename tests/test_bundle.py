@@ -185,6 +185,31 @@ def test_truncated_samples_are_a_model_error(tmp_path: Path, keep: int) -> None:
         bundle.load(tmp_path / "b").samples()
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("input_0", np.zeros((3, 5), np.int8)),
+        ("input_0", np.zeros((3, 4), np.uint8)),
+        ("input_0", np.int8(0)),
+        ("expected_0", np.zeros((1, 2), np.int8)),
+        ("expected_0", np.zeros((3, 2), ">i2")),
+        ("float_input_0", np.zeros((3, 2), np.float32)),
+        ("float_input_0", np.zeros((3, 4), "U1")),
+        ("label", np.zeros(2, np.int64)),
+    ],
+)
+def test_samples_that_are_not_the_model_s_are_a_model_error(
+    tmp_path: Path, name: str, value: np.ndarray
+) -> None:
+    path = write(tmp_path / "b").path / bundle.SAMPLES_FILE
+    with np.load(path) as file:
+        arrays = dict(file)
+    arrays[name] = value
+    np.savez(path, **arrays)
+    with pytest.raises(ModelError, match="held-out samples"):
+        bundle.load(tmp_path / "b").samples()
+
+
 def test_quantize_rounds_half_away_from_zero_and_saturates() -> None:
     info = TensorInfo("x", [1, 6], "int8", 0.5, 10)
     values = np.array([0.25, -0.25, 0.74, 1000.0, -1000.0, 0.0], np.float32)

@@ -281,14 +281,38 @@ class Bundle:
         try:
             named = npz.load(path)
             floats = [named[f"float_input_{i}"] for i in inputs] if "float_input_0" in named else None
-            return Samples(
+            held = Samples(
                 inputs=[named[f"input_{i}"] for i in inputs],
                 expected=[named[f"expected_{i}"] for i in outputs],
                 labels=named.get("label"),
                 float_inputs=floats,
             )
+            _check_samples(held, self.manifest)
         except _UNREADABLE as error:
             raise ModelError(f"{path}: cannot read the held-out samples: {error}", "convert again") from error
+        return held
+
+
+def _check_samples(held: Samples, manifest: Manifest) -> None:
+    """Raises ValueError where samples are not of the types and shapes that the manifest gives the tensors, or
+    not as many of each."""
+    count = next((array.shape[0] for array in held.inputs if array.ndim), 0)
+    stored = [
+        *zip(manifest.inputs, held.inputs, strict=True),
+        *zip(manifest.outputs, held.expected, strict=True),
+    ]
+    real = list(zip(manifest.inputs, held.float_inputs or [], strict=bool(held.float_inputs)))
+    for info, array in (*stored, *real):
+        wanted = (count, *sample_shape(info))
+        if array.shape != wanted or array.dtype.kind not in "biufc" or not array.dtype.isnative:
+            raise ValueError(
+                f"those of {info.name} are {array.dtype} of {array.shape}, where {wanted} is wanted"
+            )
+    for info, array in stored:
+        if array.dtype.name != info.dtype:
+            raise ValueError(f"those of {info.name} are {array.dtype}, where {info.dtype} is wanted")
+    if held.labels is not None and held.labels.shape[:1] != (count,):
+        raise ValueError(f"{count} samples, and labels of shape {held.labels.shape}")
 
 
 def load(path: Path) -> Bundle:

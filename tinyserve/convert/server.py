@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import queue
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
@@ -188,19 +190,28 @@ def _failure(error: Exception) -> messages.Failed:
     )
 
 
+def _read_requests(requests: queue.SimpleQueue[bytes]) -> None:
+    """Hands on the parent's lines. Where they end the parent has gone, however it went: nobody waits for what
+    is being computed."""
+    with os.fdopen(os.dup(0), "rb") as lines:
+        for line in lines:
+            requests.put(line)
+    os._exit(0)
+
+
 def main() -> None:
-    """Answers requests until the parent closes the conversation or dies."""
+    """Answers requests until the parent ends the conversation, or dies."""
     out = _private_stdout()
+    requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_read_requests, args=(requests,), daemon=True).start()
 
     def send(reply: messages.Reply) -> None:
         out.write(messages.encode(reply))
         out.flush()
 
     server = Server(lambda stage, done, total: send(messages.Step(stage, done, total)))
-    for line in sys.stdin.buffer:
-        request = messages.decode_request(line)
-        if isinstance(request, messages.Close):
-            return
+    while True:
+        request = messages.decode_request(requests.get())
         try:
             send(server.answer(request))
         except Exception as error:  # the parent turns it into an error of its own

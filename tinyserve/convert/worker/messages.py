@@ -158,10 +158,6 @@ class RunTflite(msgspec.Struct, frozen=True, tag=True):
     tensors: bool = False
 
 
-class Close(msgspec.Struct, frozen=True, tag=True):
-    """End of the conversation."""
-
-
 Request = (
     LoadModel
     | ExportOnnx
@@ -178,7 +174,6 @@ Request = (
     | TraceOriginal
     | Quantize
     | RunTflite
-    | Close
 )
 
 
