@@ -10,6 +10,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -127,6 +128,31 @@ def test_a_body_beyond_the_limit_is_not_read(host: Served) -> None:
             f"POST {INFER} HTTP/1.1\r\nHost: {host.rest}\r\nContent-Length: {1 << 40}\r\n\r\n".encode()
         )
         assert connection.recv(4096).startswith(b"HTTP/1.1 413")
+
+
+def test_a_body_beyond_what_its_model_takes_is_not_parsed(
+    host: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is under limits.body_bytes; its many lists would hold up all other requests."""
+    lists = b"[" + b"[1]," * 600_000 + b"[1]]"
+    head = b'{"inputs":[{"name":"image","shape":[9376,8,8,1],"datatype":"INT8","data":'
+    assert host.ask(INFER, head + lists + b"}]}").status == 413
+    assert host.ask("/v1/models/shapes:predict", b'{"instances":' + lists + b"}").status == 413
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("values", [[1] * 65, [[1]] * 65, [[1, 2]] * 64, [[[1] * 8] * 9]])
+def test_values_beyond_the_shape_are_not_flattened(host: Served, values: list[Any]) -> None:
+    reply = host.ask(INFER, body(data=values))
+    assert reply.status == 400 and "more values than its shape takes, which is 64" in reply.json["error"]
+
+
+def test_the_longest_request_that_a_model_takes_is_read(host: Served) -> None:
+    values = (np.arange(256 * 64).reshape(256, 8, 8, 1) / 7).tolist()
+    wide = json.dumps(
+        {"inputs": [{"name": "image", "shape": [256, 8, 8, 1], "datatype": "FP32", "data": values}]}, indent=2
+    )
+    assert host.ask(INFER, wide.encode()).status == 200
 
 
 @pytest.mark.parametrize("rubbish", [b"\x16\x03\x01\x02\x00", b"GET\r\n\r\n", b"POST / HTTP/9\r\n\r\n"])

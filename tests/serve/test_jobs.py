@@ -25,6 +25,7 @@ from tests.support.postgres import Server
 from tinyserve.bundle import Bundle
 from tinyserve.errors import FileSystemError, UsageError
 from tinyserve.serve.jobs import push
+from tinyserve.serve.jobs.jobs import _is_callback
 from tinyserve.serve.jobs.store import Store, Submitted
 
 SECRET = b"0123456789abcdef0123456789abcdef"
@@ -129,6 +130,14 @@ def test_bad_jobs_are_refused_at_once(shapes: Bundle, tmp_path: Path) -> None:
         assert [submit(served).status for _ in range(3)] == [202, 202, 503]
         assert served.ask("/v2/jobs?state=other").status == 400
         script.gate.set()
+
+
+@pytest.mark.parametrize(
+    "path", ["../admin", "a/./b", "%2e%2e/admin", "..%2fadmin", "%252e%252e/", "a\\..\\b", "#x"]
+)
+def test_a_callback_that_climbs_out_of_what_is_allowed_is_none(path: str) -> None:
+    assert _is_callback("https://hooks.example.com/kws/a..b?next=../x%20y")
+    assert not _is_callback(f"https://hooks.example.com/kws/{path}")
 
 
 def test_without_a_database_there_are_no_jobs(host: Served) -> None:

@@ -27,6 +27,7 @@ Kind = Literal["board", "twin", "host"]
 Link = Annotated[str, Meta(min_length=1, max_length=1024)]
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 USB = "usb:"
+TWIN_OF = "twin:"
 BAUD = 115_200
 _EXAMPLE = 'for example [models.kws] source = "kws.bundle" and [members.one] model = "kws", link = "host"'
 
@@ -95,6 +96,7 @@ class Mqtt(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 class ModelTable(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[models.NAME]: ``source`` is a bundle, a .tflite or a trained model, relative to the file.
+    ``images``: the directory of `tinyserve sign`: members with slots that hold another model get it.
     ``escalate``: by the names of events that ask for another model, the model of this file that answers, or
     the URL of one on another endpoint (http://HOST/v2/models/NAME)."""
 
@@ -102,6 +104,7 @@ class ModelTable(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     version: Identifier = "1"
     representative: str = ""
     quantize: Quantize = "int8"
+    images: str = ""
     queue: Positive | None = None
     deadline_ms: Milliseconds | None = None
     escalate: dict[Identifier, str] = {}
@@ -116,8 +119,9 @@ class GroupTable(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class MemberTable(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[members.NAME]: ``link`` is "host", "twin", "usb:SERIAL NUMBER", or a serial port ("auto": the
-    board's).
+    """[members.NAME]: ``link`` is "host", "twin", "twin:DIRECTORY" (of `tinyserve build --slots`),
+    "usb:SERIAL NUMBER", or a serial port ("auto": the board's). ``slots``: the board has firmware of
+    `build --slots`; ``line_key``: that was built with --secure.
 
     ``count`` makes several of a twin or host: NAME-1, NAME-2, … ``firmware`` is the id that a board's
     firmware must have (`tinyserve fleet status` shows it). ``verify``: the share of answers that this
@@ -134,6 +138,8 @@ class MemberTable(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True)
     optimize: Optimize = "balanced"
     baud: Annotated[int, Meta(ge=300, le=20_000_000)] = BAUD
     verify: Share = 0.0
+    slots: bool = False
+    line_key: str = ""
 
 
 class _File(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -147,7 +153,7 @@ class _File(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class MemberSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A member with its group's settings."""
+    """A member with its group's settings. ``images``, ``line_key`` and a twin's directory are whole paths."""
 
     name: str
     model: str
@@ -159,18 +165,31 @@ class MemberSpec(msgspec.Struct, frozen=True, kw_only=True):
     optimize: Optimize = "balanced"
     baud: int = BAUD
     verify: float = 0.0
+    slots: bool = False
+    images: str = ""
+    line_key: str = ""
 
     @property
     def kind(self) -> Kind:
         """Where it computes."""
         return kind_of(self.link)
 
+    @property
+    def is_exclusive(self) -> bool:
+        """Whether it can't be opened twice."""
+        return self.kind == "board" or self.slots
+
+    @property
+    def directory(self) -> str:
+        """Of a twin with slots, which keeps its flash; else ""."""
+        return self.link.removeprefix(TWIN_OF) if self.link.startswith(TWIN_OF) else ""
+
 
 def kind_of(link: str) -> Kind:
     """What a link names: a port's is a board's."""
     if link == "host":
         return "host"
-    return "twin" if link == "twin" else "board"
+    return "twin" if link == "twin" or link.startswith(TWIN_OF) else "board"
 
 
 class FleetConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -257,16 +276,26 @@ def _expanded(name: str, table: MemberTable, file: _File, path: Path) -> list[Me
         raise UsageError(f"{where} has no board", 'board = "nano33"; `tinyserve boards` lists them')
     if link != "host" and board is not None:
         _check_board(board, where)
-    if table.count > 1 and kind_of(link) == "board":
-        raise UsageError(f"{where}: count is for twins and hosts: a port has one board", "remove count")
+    slots = table.slots or link.startswith(TWIN_OF)
+    if table.count > 1 and (slots or kind_of(link) == "board"):
+        raise UsageError(
+            f"{where}: count is for twins and hosts: a port, or a directory, has one board", "remove count"
+        )
+    if (slots or table.line_key) and link in ("host", "twin"):
+        raise UsageError(f"{where}: {link} has no slots", f'link = "{TWIN_OF}DIRECTORY", or a port')
     if link == USB:
         raise UsageError(f"{where}: {USB} without a serial number", f'link = "{USB}0123456789AB"')
+    beside = path.absolute().parent
+    if link.startswith(TWIN_OF):
+        link = TWIN_OF + str(beside / link.removeprefix(TWIN_OF))
+    images = file.models[model].images
     names = [name] if table.count == 1 else [f"{name}-{number + 1}" for number in range(table.count)]
     return [
         MemberSpec(
             name=one, model=model, link=link, board=board or "host", group=table.group or "",
             firmware=table.firmware, emulator=table.emulator, optimize=table.optimize, baud=table.baud,
-            verify=table.verify,
+            verify=table.verify, slots=slots, images=str(beside / images) if images and slots else "",
+            line_key=str(beside / table.line_key) if table.line_key else "",
         )
         for one in names
     ]  # fmt: skip
@@ -284,7 +313,7 @@ def _check_ports(members: list[MemberSpec], path: Path) -> None:
     """Two members at one port would answer each other's requests."""
     seen: dict[str, str] = {}
     for member in members:
-        if member.kind != "board":
+        if not member.is_exclusive:
             continue
         place = f"auto {member.board}" if member.link == "auto" else member.link
         if place in seen:

@@ -88,10 +88,15 @@ class Gateway:
             await self.load(name, progress)
 
     async def load(self, name: str, progress: Progress = silent) -> None:
-        """Reads the model and opens its members; one that is loaded is loaded anew: requests are refused
-        until its members are open again, which they are in the background. Raises NotFoundError, and what
-        reading the model raises."""
-        model = self._named(name)
+        """Reads the model and opens its members in the background. One that serves is replaced member by
+        member: it goes on until one serves the new model.
+
+        Goes on if its caller is cancelled. Raises NotFoundError, what reading the model raises, and
+        UnavailableError where the first member does not serve the new model: then all serve the old one.
+        """
+        await asyncio.shield(self._load(self._named(name), name, progress))
+
+    async def _load(self, model: _Model, name: str, progress: Progress) -> None:
         async with model.lock:
             if model.pool is None:
                 model.state = "LOADING"
@@ -101,16 +106,57 @@ class Gateway:
                 if model.pool is None:
                     model.state, model.reason = "UNAVAILABLE", error.message
                 raise
-            if model.pool is not None:
-                await self._retire(model.pool)
-            model.pool = self._pool(loaded, self.config.models[name], drift)
-            for member in model.pool.members.values():
-                member.start()
+            old, new = model.pool, self._pool(loaded, self.config.models[name], drift)
+            first = None
+            if old is not None and old.is_ready:
+                first = await self._replace_first(old, new)
+            model.pool = new
             model.state, model.reason = "READY", ""
+            await self._replace_rest(old, new, first)
+
+    async def _replace_first(self, old: Pool, new: Pool) -> Member:
+        """The first member that serves the new model; the old pool has the others. One that can be there
+        twice (a twin, this computer) is preferred: then no member of the old pool stops.
+
+        Raises UnavailableError where it does not come to serve: the old pool has it back.
+        """
+        serving = {one.name for one in old.members.values() if one.state == "ready"}
+        chosen = min(new.members.values(), key=lambda one: (one.spec.is_exclusive, one.name not in serving))
+        before = old.members.get(chosen.name) if chosen.spec.is_exclusive else None
+        if before is not None:
+            await before.leave()
+        chosen.start()
+        while chosen.state == "starting" and not self.is_draining:
+            await asyncio.sleep(_TICK_S)
+        if chosen.state == "ready":
+            return chosen
+        reason = chosen.reason or chosen.state
+        await chosen.leave()
+        if before is not None:
+            before.start()
+        raise UnavailableError(
+            f"{chosen.name} does not serve the new model, so the old one stays: {reason}",
+            "correct what it says, and load again", reason="load",
+        )  # fmt: skip
+
+    async def _replace_rest(self, old: Pool | None, new: Pool, first: Member | None) -> None:
+        """What the old pool has admitted is answered before its members go over."""
+        if old is not None:
+            await self._finish(old)
+        for member in new.members.values():
+            if member is first:
+                continue
+            if old is not None and member.name in old.members:
+                await old.members[member.name].leave()
+            member.start()
+        if old is not None:
+            await self._retire(old)
 
     async def unload(self, name: str) -> None:
-        """Answers what was admitted, and closes the model's members."""
-        model = self._named(name)
+        """Answers what was admitted, and closes the model's members. Goes on if its caller is cancelled."""
+        await asyncio.shield(self._unload(self._named(name)))
+
+    async def _unload(self, model: _Model) -> None:
         async with model.lock:
             if model.pool is not None:
                 model.state, model.reason = "UNLOADING", "unloading"
@@ -235,11 +281,15 @@ class Gateway:
             pool.add(Member(spec, model, pool, self._open_engine), spill=True)
         return pool
 
-    async def _retire(self, pool: Pool) -> None:
+    async def _finish(self, pool: Pool) -> None:
+        """Takes nothing more, and waits for what was admitted."""
         pool.shut()
         deadline_s = time.monotonic() + self.config.server.drain_s
         while not pool.is_idle and time.monotonic() < deadline_s:
             await asyncio.sleep(_TICK_S)
+
+    async def _retire(self, pool: Pool) -> None:
+        await self._finish(pool)
         await asyncio.gather(*(member.stop() for member in pool.members.values()))
         pool.abandon()
 

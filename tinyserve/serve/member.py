@@ -26,6 +26,8 @@ LONGEST_PAUSE_S = 30.0
 LONGEST_ABSENCE_S = 2.0
 """Between two looks for a board that is not there: plugged in, it serves soon."""
 OPEN_TIMEOUT_S = 600.0
+CLOSE_S = 10.0
+"""How long a port that is being closed is waited for."""
 STEADY_S = 60.0
 """What a member must have served without a fault for the pauses to begin again at the first."""
 
@@ -67,7 +69,9 @@ class Member:
         self._engine: Engine | None = None
         self._wake = asyncio.Event()
         self._reset = asyncio.Event()
+        self._is_leaving = False
         self._worker: Worker | None = None
+        self._closing: Worker | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -90,6 +94,8 @@ class Member:
 
     def start(self) -> None:
         """Begins to open it, in the running event loop."""
+        self._is_leaving = False
+        self.state = "starting"
         self._task = asyncio.create_task(self._live(), name=f"member {self.name}")
 
     def wake(self) -> None:
@@ -100,6 +106,16 @@ class Member:
         """Closes the breaker: a broken member is opened at once, one that serves is opened anew."""
         self._reset.set()
         self._wake.set()
+
+    async def leave(self) -> None:
+        """Ends it after what it computes; what waits for it goes to others. Its port is free afterwards."""
+        if self._task is not None and self.state == "ready":
+            self._is_leaving = True
+            self._wake.set()
+            await asyncio.wait([self._task])
+        await self.stop()
+        if self._closing is not None:
+            await asyncio.to_thread(self._closing.join, CLOSE_S)
 
     async def stop(self) -> None:
         """Ends it; what it computes is not waited for."""
@@ -117,6 +133,8 @@ class Member:
             try:
                 await self._open()
                 await self._serve()
+                if self._is_leaving:
+                    return
                 pause_s = FIRST_PAUSE_S  # it was reset
                 continue
             except TinyserveError as error:
@@ -129,6 +147,8 @@ class Member:
                 fault = DeviceError(f"{self.name}: {type(error).__name__}: {error}")
             was_absent = self.state == "starting"
             self._break(fault)
+            if self._is_leaving:
+                return
             if time.monotonic() - begin_s > STEADY_S:
                 pause_s = FIRST_PAUSE_S
             await self._pause(
@@ -150,7 +170,7 @@ class Member:
     async def _serve(self) -> None:
         """Until the member fails, which raises, or is reset."""
         assert self._engine is not None
-        while not self._reset.is_set():
+        while not self._reset.is_set() and not self._is_leaving:
             work = self._feed.next_work(self)
             if work is None:
                 self._wake.clear()
@@ -163,7 +183,8 @@ class Member:
             self.inferences += 1
             self._feed.finished(self, ran)
         self._reset.clear()
-        self._feed.left(self, DeviceError(f"{self.name}: was reset"))
+        why = "is being replaced" if self._is_leaving else "was reset"
+        self._feed.left(self, DeviceError(f"{self.name}: {why}"))
         self._close()
 
     async def _compute(self, engine: Engine, work: Work) -> Ran:
@@ -205,4 +226,4 @@ class Member:
         if self._worker is not None:
             engine, self._engine = self._engine, None
             self._worker.stop(engine.close if engine is not None else lambda: None)
-            self._worker = None
+            self._worker, self._closing = None, self._worker

@@ -30,6 +30,8 @@ DATATYPES = {
     "float64": "FP64",
 }  # fmt: skip
 """The protocol's names of types, by ours."""
+_BODY_BYTES = 1 << 16
+_VALUE_BYTES = 64
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,11 @@ class Served:
     def batches(self) -> bool:
         """Whether a request may hold several samples: all inputs and outputs have a batch axis of 1."""
         return all(info.shape[:1] == [1] and len(info.shape) > 1 for info in (*self.inputs, *self.outputs))
+
+    def body_bytes(self, samples: int) -> int:
+        """More than any request takes that holds so many samples, as JSON with each value on a line of its
+        own: a longer one is not worth being read, which would hold up others."""
+        return _BODY_BYTES + samples * sum(math.prod(info.shape) for info in self.inputs) * _VALUE_BYTES
 
     @cached_property
     def stateful(self) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -130,7 +131,7 @@ def _shaped(tensor: Given) -> Array:
 
 
 def _from_numbers(tensor: Given, dtype: np.dtype[Any], count: int) -> Array:
-    flat: list[Any] = _flat(tensor.values, tensor.name)
+    flat: list[Any] = _flat(tensor.values, tensor.name, count)
     if len(flat) != count:
         raise RequestError(
             f"input {tensor.name} has {counted(len(flat), 'value')}, its shape "
@@ -150,20 +151,24 @@ def _from_numbers(tensor: Given, dtype: np.dtype[Any], count: int) -> Array:
         raise RequestError(f"input {tensor.name}: {error}") from error
 
 
-def _flat(values: object, name: str, depth: int = 0) -> list[object]:
-    """Numbers row by row; the protocol lets them be nested as the shape is, or flat."""
+def _flat(values: object, name: str, most: int) -> list[object]:
+    """Numbers row by row; the protocol lets them be nested as the shape is, or flat. What has more than
+    ``most`` values is not looked at further: it would hold up other requests."""
     if not isinstance(values, Sequence) or isinstance(values, str):
         raise RequestError(f"input {name}: its data is no list")
-    if not values or not isinstance(values[0], list):
-        return list(values)
-    if depth >= MOST_DIMENSIONS:
-        raise RequestError(f"input {name}: lists within lists, more than {MOST_DIMENSIONS} deep")
-    if any(not isinstance(value, list) or len(value) != len(values[0]) for value in values):
-        raise RequestError(f"input {name}: its lists differ in length")
-    found: list[object] = []
-    for value in values:
-        found += _flat(value, name, depth + 1)
-    return found
+    level = list(values) if len(values) <= most else values
+    for _ in range(MOST_DIMENSIONS + 1):
+        if len(level) > most:
+            raise RequestError(f"input {name} has more values than its shape takes, which is {most}")
+        if not level or not isinstance(level[0], list):
+            return list(level)
+        length = len(level[0])
+        if any(type(value) is not list or len(value) != length for value in level):
+            raise RequestError(f"input {name}: its lists differ in length")
+        if len(level) * length > most:
+            raise RequestError(f"input {name} has more values than its shape takes, which is {most}")
+        level = list(chain.from_iterable(level))
+    raise RequestError(f"input {name}: lists within lists, more than {MOST_DIMENSIONS} deep")
 
 
 def _quantized(array: Array, info: TensorInfo) -> Array:

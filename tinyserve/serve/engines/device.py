@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from tinyserve import boards, workflow
+from tinyserve.boards.types import Board
 from tinyserve.devices import HasElf, open_device
 from tinyserve.devices.client import Client
+from tinyserve.devices.device import Device
 from tinyserve.serve.config import USB, MemberSpec
 from tinyserve.serve.engines.base import Engine, Identity
 from tinyserve.serve.request import Ran, Sample
@@ -19,17 +23,19 @@ _OPEN_TIMEOUT_S = 60.0
 
 class DeviceEngine(Engine):
     """A board at a port, or its twin in an emulator (then ``firmware`` is what it runs), with tinyserve's
-    firmware of the model with that hash."""
+    firmware of the model with that hash. One with slots gets that model where it has another."""
 
     def __init__(self, spec: MemberSpec, model_sha256: str, firmware: HasElf | None = None) -> None:
         board = boards.load(spec.board)
         port = None if spec.kind == "twin" else _port(spec)
-        emulator = workflow.choose_emulator(board, port is None, spec.emulator or None, port)
         with ExitStack() as stack:
-            device = stack.enter_context(
-                open_device(firmware, board, emulator=emulator, port=port, baud=spec.baud)
-            )
+            device = stack.enter_context(_opened(spec, board, port, firmware))
             self._client = Client(device.link, _OPEN_TIMEOUT_S)
+            if spec.slots:
+                from tinyserve.serve.engines.slots import prepare
+
+                self._client.connect()  # takes the greeting, which SMP passes over
+                prepare(device.link, spec, model_sha256)
             self._client.expect_board(board.id)
             self._client.expect_model(model_sha256)
             if spec.firmware:
@@ -68,6 +74,19 @@ class DeviceEngine(Engine):
 
     def close(self) -> None:
         self._close()
+
+
+@contextmanager
+def _opened(spec: MemberSpec, board: Board, port: str | None, firmware: HasElf | None) -> Iterator[Device]:
+    if spec.directory:
+        from tinyserve.slots.connection import held, open_twin
+
+        with held(Path(spec.directory)), open_twin(Path(spec.directory)) as twin:
+            yield twin
+        return
+    emulator = workflow.choose_emulator(board, port is None, spec.emulator or None, port)
+    with open_device(firmware, board, emulator=emulator, port=port, baud=spec.baud) as device:
+        yield device
 
 
 def _port(spec: MemberSpec) -> str:

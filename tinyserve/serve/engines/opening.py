@@ -29,6 +29,8 @@ def open_engine(spec: MemberSpec, model: Served, firmwares: Firmwares) -> Engine
     engine: Engine
     if spec.kind == "host":
         engine = HostEngine(model)
+    elif spec.directory:
+        engine = TwinEngine(spec, model.sha256)
     elif spec.kind == "twin":
         engine = TwinEngine(spec, model.sha256, firmwares.get(spec, model).elf)
     else:

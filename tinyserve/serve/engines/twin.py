@@ -19,13 +19,13 @@ PROGRAM = "tinyserve.serve.engines.twin_process"
 
 class TwinEngine(Engine):
     """Raises DeviceError where the twin does not start, or runs another model. It ends with this process,
-    however that ends."""
+    however that ends. ``elf``: what it runs; a twin with slots has its own."""
 
-    def __init__(self, spec: MemberSpec, model_sha256: str, elf: Path) -> None:
+    def __init__(self, spec: MemberSpec, model_sha256: str, elf: Path | None = None) -> None:
         self._name = spec.name
         self._process = ChildProcess([sys.executable, "-m", PROGRAM], talks=True)
         try:
-            self._ask(frames.Opening(spec, model_sha256, str(elf)))
+            self._ask(frames.Opening(spec, model_sha256, str(elf or "")))
             self.identity = frames.read(self._process.stdout, Identity)
         except BaseException:
             self._process.close()

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import unquote
 
 from tinyserve.databases import is_url
 from tinyserve.errors import FileSystemError, TinyserveError
@@ -228,8 +229,14 @@ class Jobs:
 
 def _is_callback(text: str) -> bool:
     if not text.startswith(push.TOPIC):
-        return re.fullmatch(r"https?://[!-~]{1,2000}", text) is not None
+        return re.fullmatch(r"https?://[!-~]{1,2000}", text) is not None and not _climbs(text)
     return re.fullmatch(r"[^+#\x00-\x1f\x7f]{1,1000}", text.removeprefix(push.TOPIC)) is not None
+
+
+def _climbs(url: str) -> bool:
+    """Whether its path goes up, as servers may read it: then the prefix that allows it says nothing."""
+    path = unquote(url.partition("?")[0]).replace("\\", "/")
+    return any(part in (".", "..") for part in path.split("/")) or "%" in path or "#" in url
 
 
 async def _look_again(event: asyncio.Event) -> None:

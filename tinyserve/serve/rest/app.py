@@ -132,7 +132,8 @@ class Endpoints:
     async def infer(self, request: Request) -> Response:
         name, version = named(request)
         model = self._gateway.pool(name, version).model
-        body = await read_body(request, self._gateway.config.limits)
+        limits = self._gateway.config.limits
+        body = await read_body(request, limits, model.body_bytes(limits.batch))
         if self._jobs is not None and job_routes.is_asynchronous(request):
             return await job_routes.submitted(request, body, self._jobs)
         asked, parsed = oip.decode(body, request.headers.get(oip.HEADER_LENGTH), version, model)

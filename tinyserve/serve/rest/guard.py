@@ -68,17 +68,20 @@ def _name(host: str) -> str:
         return ""
 
 
-async def read_body(request: Request, limits: Limits) -> bytes:
-    """The whole body. Raises TooLargeError before more than the limit is in memory, RequestError where it
-    does not come in time or is damaged."""
+async def read_body(request: Request, limits: Limits, most: int | None = None) -> bytes:
+    """The whole body, of at most ``most`` bytes where that is less than the limit.
+
+    Raises TooLargeError before more is in memory, RequestError where it does not come in time or is damaged.
+    """
+    most = limits.body_bytes if most is None else min(most, limits.body_bytes)
     try:
-        body = await asyncio.wait_for(_gather(request, limits.body_bytes), limits.body_s)
+        body = await asyncio.wait_for(_gather(request, most), limits.body_s)
     except asyncio.TimeoutError as error:
         raise RequestError(f"the body did not come within {limits.body_s:g} s") from error
     except ClientDisconnect as error:
         raise RequestError("the client went away in the middle of the body") from error
     encoding = request.headers.get("content-encoding", "identity").lower()
-    return body if encoding == "identity" else _inflated(body, encoding, limits.body_bytes)
+    return body if encoding == "identity" else _inflated(body, encoding, most)
 
 
 async def _gather(request: Request, most: int) -> bytes:
@@ -113,7 +116,8 @@ def _inflated(body: bytes, encoding: str, most: int) -> bytes:
 
 def _too_large(most: int) -> TooLargeError:
     return TooLargeError(
-        f"the body is larger than {most} bytes", "send fewer samples, or raise limits.body_bytes"
+        f"the body is larger than {most} bytes",
+        "send fewer samples, or raise body_bytes and batch in [limits]",
     )
 
 

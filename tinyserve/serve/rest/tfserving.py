@@ -111,7 +111,8 @@ class _Endpoints:
     async def _answer(self, request: Request) -> tuple[_Predict, InferAnswer]:
         name, version = named(request)
         model = self._gateway.pool(name, version).model
-        body = await read_body(request, self._gateway.config.limits)
+        limits = self._gateway.config.limits
+        body = await read_body(request, limits, model.body_bytes(limits.batch))
         try:
             parsed = _DECODER.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

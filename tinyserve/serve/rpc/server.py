@@ -20,6 +20,8 @@ from tinyserve.serve.rpc.messages import POOL, SERVICE
 from tinyserve.serve.rpc.service import Service, TokenInterceptor
 
 _WATCH_S = 0.5
+_IDLE_MS = 300_000
+"""Connections without a call are closed then; clients open them again by themselves."""
 _FRAME_BYTES = 1 << 16
 """What a message may be larger than its tensors."""
 
@@ -64,6 +66,8 @@ class RpcServer:
                 ("grpc.max_receive_message_length", limits.body_bytes + _FRAME_BYTES),
                 ("grpc.max_send_message_length", -1),
                 ("grpc.so_reuseport", 0),
+                ("grpc.server_handshake_timeout_ms", round(limits.body_s * 1e3)),
+                ("grpc.max_connection_idle_ms", _IDLE_MS),
             ],
         )
         handlers = Service(self._gateway).handlers(), events.handlers(self._gateway.hub)

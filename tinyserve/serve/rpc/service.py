@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -214,7 +215,13 @@ def _given(one: Any, raw: bytes | None) -> Given:
         field = _CONTENTS.get(one.datatype)
         if field is None:
             raise RequestError(f"input {one.name[:80]}: {one.datatype} travels in raw_input_contents alone")
-        values = list(getattr(one.contents, field))
+        numbers = getattr(one.contents, field)
+        if len(numbers) != math.prod(one.shape):  # before they become Python's, which takes long
+            raise RequestError(
+                f"input {one.name[:80]} has {counted(len(numbers), 'value')}, its shape "
+                f"{list(one.shape)[:20]} takes {math.prod(one.shape)}"
+            )
+        values = list(numbers)
     elif one.HasField("contents"):
         raise RequestError(f"input {one.name[:80]} has both contents and raw_input_contents", "send one")
     return Given(one.name, one.datatype, tuple(one.shape), values)
