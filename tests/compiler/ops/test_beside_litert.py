@@ -265,11 +265,25 @@ def zero_to_one(graph: GraphBuilder, rng: np.random.Generator) -> list[Array]:
     return [rng.normal(0.5, 1, 60).astype(np.float32)]
 
 
+def bitwise(graph: GraphBuilder, rng: np.random.Generator) -> list[Array]:
+    dtype = str(rng.choice(["int8", "int16", "int32"]))
+    shape = tuple(int(e) for e in rng.integers(1, 4, rng.integers(1, 4)))
+    other = shape if rng.random() < 0.5 else shape[-1:]
+    x, by = graph.input(shape, dtype), graph.input(other, dtype)
+    y = graph.tensor(shape, dtype)
+    graph.op(str(rng.choice(["BITWISE_XOR", "RIGHT_SHIFT"])), [x, by], [y])
+    graph.output(y)
+    limits = np.iinfo(dtype)
+    values = rng.integers(limits.min, limits.max, shape, endpoint=True).astype(dtype)
+    return [values, rng.integers(-3, 40, other).astype(dtype)]
+
+
 @pytest.mark.parametrize(
     "build",
     [
         conv_3d, tile, select, arg_max, table, real, reduce_any, floor, top_k, scatter, power, progression,
         compare16, extremum16, bilinear16, one_hot, cast64, zero_to_one,
+        bitwise,
     ],
 )  # fmt: skip
 def test_values_equal_litert(build: Build) -> None:

@@ -6,9 +6,6 @@
 
 #include <stdint.h>
 
-/* Bytes of scratch for values of a type and what is read beyond them. */
-#define TS_HOST_SCRATCH_BYTES(values, T) (((values) + TS_HOST_SLACK) * (int32_t)sizeof(T))
-
 /* `zero` is the input's zero point + 128. Bytes beyond the image may be read TS_HOST_SLACK far. */
 #define TS_HOST_SLACK 16
 
