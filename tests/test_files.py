@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What may be read: files, not what need not end."""
+"""What may be read: files, not what need not end; and what may be written."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.test_bundle import INPUT, write
-from tinyserve import bundle
+from tinyserve import bundle, files
 from tinyserve.convert import sources
 from tinyserve.datasets import readers, stream
 from tinyserve.errors import FileSystemError
@@ -63,3 +63,12 @@ def test_directories_that_link_to_themselves_are_gone_through_once(tmp_path: Pat
         (tmp_path / name).symlink_to(tmp_path)
     (tmp_path / "loop").symlink_to("loop")
     refuse_special(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a" * 255, "ü" * 127, "模" * 85], ids=["ascii", "latin", "chinese"])
+def test_the_longest_names_are_written(tmp_path: Path, name: str) -> None:
+    """The file that takes the place of another has a name of its own meanwhile."""
+    files.check_writable(tmp_path / name)
+    files.write(tmp_path / name, b"all")
+    assert (tmp_path / name).read_bytes() == b"all"
+    assert len(list(tmp_path.iterdir())) == 1

@@ -38,7 +38,7 @@ from tinyserve import npz, platforms
 from tinyserve.documents import from_json
 from tinyserve.errors import FileSystemError, ModelError, UsageError
 from tinyserve.escapes import visible
-from tinyserve.files import refuse_special
+from tinyserve.files import hidden_prefix, refuse_special
 
 FORMAT = 1
 MODEL_FILE = "model.tflite"
@@ -412,7 +412,7 @@ def _replaceable(path: Path) -> bool:
 @contextlib.contextmanager
 def _staging(path: Path) -> Iterator[Path]:
     """A temporary sibling directory (same file system, so that a rename is atomic), gone at the end."""
-    parent = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+    parent = Path(tempfile.mkdtemp(prefix=hidden_prefix(path), suffix=".tmp", dir=path.parent))
     try:
         yield parent / "new"
     finally:

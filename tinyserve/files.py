@@ -12,6 +12,8 @@ from pathlib import Path
 from tinyserve import platforms
 from tinyserve.errors import FileSystemError
 
+_PREFIX = 32  # characters, of four bytes at most
+
 
 def check_writable(path: Path) -> None:
     """Raises FileSystemError where ``path`` could not be written: better before a long run than after it."""
@@ -24,12 +26,17 @@ def check_writable(path: Path) -> None:
         raise FileSystemError(f"{path}: no permission to write it", "choose another place")
     try:
         # As `write` does it: permissions alone don't tell of read-only file systems, or of full ones.
-        with tempfile.TemporaryFile(prefix=f".{path.name}.", dir=parent):
+        with tempfile.TemporaryFile(prefix=hidden_prefix(path), dir=parent):
             pass
     except OSError as error:
         raise FileSystemError(
             f"{path}: cannot write to {parent}: {error.strerror or error}", "choose another place"
         ) from error
+
+
+def hidden_prefix(path: Path) -> str:
+    """How a temporary file beside ``path`` begins. Systems take names of 255 bytes, and so may ``path``."""
+    return f".{path.name[:_PREFIX]}."
 
 
 def with_ending(paths: Iterable[Path], endings: Container[str]) -> list[Path]:
@@ -105,7 +112,7 @@ def staged(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        descriptor, name = tempfile.mkstemp(prefix=hidden_prefix(path), dir=path.parent)
         os.close(descriptor)
         place = Path(name)
         try:

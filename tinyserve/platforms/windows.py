@@ -115,7 +115,7 @@ class Windows(Platform):
                         raise
                     break
                 time.sleep(_POLL_S)
-        aside = target.with_name(f".{target.name}.{os.getpid()}.old")
+        aside = target.with_name(f".{target.name[:32]}.{os.getpid()}.old")
         target.rename(aside)
         try:
             source.replace(target)
