@@ -31,6 +31,10 @@ from tinyserve.compiler.program import Buffer, Constant, Operand, Overlap, Param
 from tinyserve.compiler.variants import Candidate
 
 _INT32 = 1 << 31
+_TRANSPOSING = 4.5
+"""Instructions per element of a matrix that is turned at run time."""
+_PASS = 40.0
+"""Of the products of one row, beside."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +63,14 @@ class BatchMatmulByDotsParams(Params, c_type="ts_batch_matmul_by_dots_params"):
 
 @dataclass(frozen=True)
 class Dots:
-    """An instruction set's dot products: instructions per product (of four rows, of one) and per row."""
+    """An instruction set's dot products: instructions per product (of four rows, of one), per row, and per
+    result of a matrix product, which are scaled with one factor."""
 
     feature: str
     per_product: float
     per_product_alone: float
     per_row: float
+    per_result: float
     reason: str
 
     @property
@@ -73,8 +79,12 @@ class Dots:
 
     def cost(self, rows: int, depth: int) -> float:
         """Instructions of one vector's products with ``rows``, scaled results included."""
+        return self.products(rows, depth) + self.per_row * rows
+
+    def products(self, rows: int, depth: int) -> float:
+        """Instructions of one vector's products with ``rows`` alone."""
         alone = rows % 4 * (self.per_product_alone - self.per_product)
-        return (self.per_product * rows + alone) * depth + self.per_row * rows
+        return (self.per_product * rows + alone) * depth
 
     def candidate(self, cost: float, lower: Callable[[], None]) -> Candidate:
         return Candidate(self.variant, cost, self.reason, lower)
@@ -110,9 +120,9 @@ class Dots:
         )
 
 
-DSP = Dots("dsp", 1.6, 2.6, 48.0, "SMLAD on four taps x 4 rows")
-THUMB1 = Dots("thumb1", 3.6, 4.6, 95.0, "four rows share each input")
-MVE = Dots("mve", 0.2, 0.35, 45.0, "VMLADAV on 16 taps x 4 rows")
+DSP = Dots("dsp", 1.6, 2.6, 48.0, 27.0, "SMLAD on four taps x 4 rows")
+THUMB1 = Dots("thumb1", 3.6, 4.6, 95.0, 90.0, "four rows share each input")
+MVE = Dots("mve", 0.2, 0.35, 45.0, 14.0, "VMLADAV on 16 taps x 4 rows")
 
 
 def fully_connected(node: Node, lowering: Lowering, dots: Dots) -> list[Candidate]:
@@ -244,8 +254,10 @@ def batch_matmul(node: Node, lowering: Lowering, dots: Dots) -> list[Candidate]:
         return []
     count = output.elements // (shape.rows * shape.columns)
     at_run_time = not node.attributes.adjoint_right and not right.is_constant
-    transposing = 6.0 * shape.columns * shape.depth if at_run_time else 0.0
-    cost = count * ((shape.rows + 1) * dots.cost(shape.columns, shape.depth) + transposing)
+    extra = _TRANSPOSING * shape.columns * shape.depth if at_run_time else 0.0
+    passes = shape.rows + int(left.zero_point != 0)  # one for the sums of columns
+    products = passes * (dots.products(shape.columns, shape.depth) + _PASS)
+    cost = count * (products + dots.per_result * shape.rows * shape.columns + extra)
     return [dots.candidate(cost, lambda: _lower_batch_matmul(node, lowering, dots))]
 
 

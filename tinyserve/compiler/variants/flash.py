@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What kernels store beyond the model's own constants, and what that is worth.
 
-Weights in a kernel's own order stand in place of the model's. Tables do not, nor do weights that are packed
-anew for each operator that shares them, as the turns of an unrolled recurrent layer do.
+Weights in a kernel's own order stand in place of the model's, as a constant matrix does. Tables do not, nor
+do weights that are packed anew for each operator that shares them, as the turns of an unrolled recurrent
+layer do.
 """
 
 from __future__ import annotations
@@ -43,11 +44,15 @@ def _extra_bytes(
     node: Node, kin: Kin, lowering: Lowering, offered: Callable[[Node, Lowering], Sequence[_Offer]]
 ) -> list[float]:
     other = next((one for one in kin.nodes if one is not node), None)
+    given = (
+        0 if _weights(node) else sum(t.nbytes for t in node.inputs if t is not None and t.data is not None)
+    )
     found = []
     for index in range(len(offered(node, lowering))):
         own = _stored(node, lowering, offered, index)
         theirs = _stored(other, lowering, offered, index) if other is not None else {}
-        found.append(sum(size / (len(kin.nodes) if key in theirs else 1) for key, size in own.items()))
+        stored = sum(size / (len(kin.nodes) if key in theirs else 1) for key, size in own.items())
+        found.append(max(0.0, stored - given))
     return found
 
 
