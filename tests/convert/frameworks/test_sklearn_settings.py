@@ -10,20 +10,31 @@ import joblib
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
+from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris
-from sklearn.decomposition import PCA
+from sklearn.decomposition import PCA, FastICA, TruncatedSVD
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.feature_selection import SelectKBest, VarianceThreshold
 from sklearn.linear_model import (
     LinearRegression,
     LogisticRegression,
     LogisticRegressionCV,
     PoissonRegressor,
+    Ridge,
     SGDClassifier,
 )
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
-from sklearn.svm import SVC
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    PolynomialFeatures,
+    RobustScaler,
+    StandardScaler,
+)
+from sklearn.svm import SVC, SVR
 from sklearn.tree import DecisionTreeClassifier
 
 from tinyserve.convert import Options, convert
@@ -68,6 +79,69 @@ def test_scalers_scale_and_clip_beyond_the_training_range(steps: list[Any]) -> N
     np.testing.assert_allclose(scalers.of(steps, 4, "m").apply(FAR), scaler.transform(FAR), atol=1e-9)
 
 
+def _columns(rest: str = "drop") -> ColumnTransformer:
+    return ColumnTransformer([("a", StandardScaler(), [2, 0]), ("b", PCA(1), [1, 3])], remainder=rest)
+
+
+LINEAR: list[list[Any]] = [
+    [RobustScaler()],
+    [RobustScaler(with_scaling=False), MinMaxScaler()],
+    [MinMaxScaler(clip=True), PCA(3, whiten=True), StandardScaler()],
+    [StandardScaler(), TruncatedSVD(2)],
+    [SelectKBest(k=2), RobustScaler(with_centering=False)],
+    [VarianceThreshold(0.3), LinearDiscriminantAnalysis()],
+    [_columns()],
+    [_columns("passthrough")],
+    [ColumnTransformer([("a", "passthrough", [3]), ("b", make_pipeline(MaxAbsScaler(), PCA(1)), [0, 1])])],
+    [FeatureUnion([("a", StandardScaler()), ("b", FastICA(2, random_state=0, whiten="unit-variance"))])],
+]
+
+
+@pytest.mark.parametrize("steps", LINEAR, ids=str)
+def test_linear_steps_are_one_matrix_behind_the_scalers(steps: list[Any]) -> None:
+    whole = make_pipeline(*steps).fit(X, Y)
+    scaling = scalers.of(steps, whole.transform(X).shape[1], "m")
+    np.testing.assert_allclose(scaling.apply(FAR), whole.transform(FAR), atol=1e-9)
+    model = make_pipeline(*steps, Ridge()).fit(X, Y)
+    np.testing.assert_allclose(by_layers(model, FAR).ravel(), model.predict(FAR), atol=1e-9)
+
+
+@pytest.mark.parametrize("steps", LINEAR[2:], ids=str)
+def test_linear_steps_stand_before_trees(steps: list[Any]) -> None:
+    if getattr(steps[0], "clip", False):
+        steps = [MinMaxScaler(), *steps[1:]]
+    whole = make_pipeline(*steps, DecisionTreeClassifier()).fit(X, Y)
+    linear = sklearn._linear(steps, "m")
+    assert linear is not None
+    np.testing.assert_allclose(FAR @ linear.weights.T + linear.bias, whole[:-1].transform(FAR), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        ([PolynomialFeatures(2)], "the step PolynomialFeatures has no form as layers"),
+        ([ColumnTransformer([("a", PolynomialFeatures(2), [0])])], "the step PolynomialFeatures"),
+        ([PCA(2), MinMaxScaler(clip=True)], r"MinMaxScaler\(clip=True\) behind PCA"),
+        ([ColumnTransformer([("a", MinMaxScaler(clip=True), [0])])], r"clip=True\) in ColumnTransformer"),
+        ([FunctionTransformer(np.log1p)], "the step FunctionTransformer"),
+    ],
+    ids=str,
+)
+def test_other_steps_are_named(steps: list[Any], message: str) -> None:
+    whole = make_pipeline(*steps).fit(X, Y)
+    with pytest.raises(UnsupportedError, match=message) as caught:
+        scalers.of(steps, whole.transform(X).shape[1], "m")
+    assert caught.value.hint
+
+
+def test_columns_by_name_are_refused_with_the_way_to_fit_it() -> None:
+    step = _columns().fit(X, Y)
+    step.transformers_ = [(name, one, ["length", "width"]) for name, one, _ in step.transformers_]
+    with pytest.raises(UnsupportedError, match="picks its columns by name") as caught:
+        scalers.of([step], 3, "m")
+    assert "to_numpy()" in caught.value.hint
+
+
 ESTIMATORS: dict[str, Any] = {
     "regression": LinearRegression(fit_intercept=False),
     "logistic": LogisticRegression(max_iter=50),
@@ -109,7 +183,7 @@ def test_settings_that_have_no_form_are_refused_with_a_way(model: Any, message: 
     steps = pickles.steps_of(fitted)
     with pytest.raises(UnsupportedError, match=message) as caught:
         if isinstance(steps[-1], DecisionTreeClassifier):
-            sklearn._linear_steps(steps[:-1], "m")
+            sklearn._linear(steps[:-1], "m")
         elif distances.is_known(steps[-1]):
             distances.of(fitted, steps[-1], "m")
         else:
@@ -188,6 +262,32 @@ def converted(pipeline: Any, seen: Any, held: Any, directory: Path, scheme: str 
         directory / "m.joblib", representative=directory / "seen.npz", samples=directory / "held.npz",
         output=directory / "bundle", quantize=scheme, options=Options(trust=True),
     )  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "model",
+    [
+        make_pipeline(StandardScaler(), PCA(2), SVC()),
+        make_pipeline(RobustScaler(), SVR(C=1e3)),
+        make_pipeline(SelectKBest(k=2), KNeighborsRegressor(3)),
+        make_pipeline(_columns("passthrough"), LogisticRegression(max_iter=500)),
+    ],
+    ids=str,
+)
+def test_pipelines_answer_as_scikit_learn(model: Any, tmp_path: Path) -> None:
+    """Raw features of unlike ranges, through steps that mix them."""
+    samples = X * np.array([1, 100, 1e4, 0.01])
+    joblib.dump(model.fit(samples, Y), tmp_path / "m.joblib")
+    np.savez(tmp_path / "d.npz", x=samples.astype(np.float32))
+    made = convert(
+        tmp_path / "m.joblib",
+        representative=tmp_path / "d.npz",
+        output=tmp_path / "b",
+        options=Options(trust=True),
+    )
+    assert [tuple(one.shape) for one in made.manifest.inputs] == [(1, 4)]
+    assert all(one.sqnr_db is not None and one.sqnr_db > 25 for one in made.manifest.accuracy)
 
 
 @pytest.mark.slow

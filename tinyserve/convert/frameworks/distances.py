@@ -21,6 +21,8 @@ Array = npt.NDArray[Any]
 KINDS = (
     "SVC",
     "NuSVC",
+    "SVR",
+    "NuSVR",
     "KNeighborsClassifier",
     "KNeighborsRegressor",
     "GaussianNB",
@@ -60,6 +62,8 @@ def of(pipeline: Any, estimator: Any, where: str) -> Distances:
     name = type(estimator).__name__
     if name.endswith("SVC"):
         return _support_vectors(pipeline, estimator, where)
+    if name.endswith("SVR"):
+        return _support_regression(pipeline, estimator, where)
     if name.startswith("KNeighbors"):
         return _neighbours(pipeline, estimator, where)
     if name == "GaussianNB":
@@ -80,10 +84,7 @@ def _check_size(vectors: Array, what: str, where: str, hint: str) -> None:
 
 
 def _support_vectors(pipeline: Any, svc: Any, where: str) -> Distances:
-    vectors = np.asarray(svc.support_vectors_, np.float64)
-    _check_size(
-        vectors, "support vectors", where, "train it with a smaller C or fewer samples, or train a LinearSVC"
-    )
+    vectors = _vectors(svc, "LinearSVC", where)
     kernel = _kernel(svc, vectors, where)
     classes = len(svc.classes_)
     if classes > 2 and svc.decision_function_shape != "ovr":
@@ -99,6 +100,25 @@ def _support_vectors(pipeline: Any, svc: Any, where: str) -> Distances:
         return decisions if classes == 2 else _ranked(tf, decisions, classes)
 
     return Distances(vectors.shape[1], "scores", call, class_scores(pipeline), notes=_about_scores(svc))
+
+
+def _support_regression(pipeline: Any, svr: Any, where: str) -> Distances:
+    vectors = _vectors(svr, "LinearSVR", where)
+    kernel = _kernel(svr, vectors, where)
+    weights, bias = np.asarray(svr.dual_coef_, np.float64).T, np.asarray(svr.intercept_, np.float64)
+
+    def call(tf: Any, x: Any) -> Any:
+        return tf.matmul(kernel(tf, x), _constant(tf, weights)) + _constant(tf, bias)
+
+    return Distances(vectors.shape[1], "prediction", call, pipeline.predict)
+
+
+def _vectors(machine: Any, linear: str, where: str) -> Array:
+    """The support vectors, which must not be too many."""
+    vectors = np.asarray(machine.support_vectors_, np.float64)
+    hint = f"train it with a smaller C or fewer samples, or train a {linear}"
+    _check_size(vectors, "support vectors", where, hint)
+    return vectors
 
 
 def _about_scores(svc: Any) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinyserve.convert.frameworks import scalers
 from tinyserve.errors import ModelError, ToolError, UnsupportedError
 
 Array = npt.NDArray[Any]
@@ -28,7 +29,7 @@ KINDS = (
     *(f"{kind}{task}" for kind in (*_AVERAGED, *_BOOSTED) for task in ("Classifier", "Regressor")),
     ISOLATION,
 )
-MONOTONE = ("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler")
+MONOTONE = scalers.ALONE
 """Steps that change each feature by itself and keep its order: thresholds are moved instead."""
 
 _LARGEST = float(np.finfo(np.float32).max)

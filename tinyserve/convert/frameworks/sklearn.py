@@ -25,7 +25,6 @@ from tinyserve.words import counted
 
 Array = npt.NDArray[Any]
 _ACTIVATIONS = {"identity": "", "relu": "relu", "tanh": "tanh", "logistic": "sigmoid"}
-_MIXING = ("PCA", "TruncatedSVD")
 _LOGISTIC = ("LogisticRegression", "LogisticRegressionCV")
 _EXPONENTIAL = ("PoissonRegressor", "GammaRegressor", "TweedieRegressor")
 _LINEAR = "LinearRegression, Ridge, Lasso, ElasticNet, LogisticRegression, LinearSVC/SVR, SGD"
@@ -85,11 +84,10 @@ def _load_distances(tf: Any, pipeline: Any, where: str, say: Say) -> Loaded:
 
     def call(x: Any) -> Any:
         if scalers_before:
-            scale, offset = (tf.constant(one[None], tf.float32) for one in (scaling.scale, scaling.offset))
-            x = scaling.clamp(tf, x) * scale + offset
+            x = scaling.call(tf, x)
         return made.call(tf, x)
 
-    data = _traced(tf, call, made.features, made.output)
+    data = _traced(tf, call, len(scaling.scale), made.output)
     loaded = _loaded(pipeline, data, _tools(tf), made.predict)
     undecided = _undecided(made.undecided, scaling) if made.undecided else None
     notes = [*loaded.notes, *made.notes]
@@ -110,8 +108,8 @@ def _load_trees(pipeline: Any, where: str, say: Say) -> Loaded:
     if hasattr(estimator, "n_jobs"):
         estimator.n_jobs = 1  # sums in order, and no pool of threads per sample
     say("convert", 0, 0)
-    count = _linear_steps(steps, where)
-    linear = _linear(steps[:count])
+    count = _linear_steps(steps)
+    linear = _linear(steps[:count], where)
     made = forest.of(estimator, steps[count:], where)
     name = "probabilities" if hasattr(estimator, "classes_") else "prediction"
     tools = {package: importlib.metadata.version(package) for package in ("scikit-learn", "emlearn")}
@@ -129,39 +127,17 @@ def _isolation(pipeline: Any, estimator: Any, data: bytes, tools: dict[str, str]
     return replace(loaded, notes=[*loaded.notes, note])
 
 
-def _linear_steps(steps: list[Any], where: str) -> int:
+def _linear_steps(steps: list[Any]) -> int:
     """How many steps, from the first on, become a dense layer: up to the last that mixes features."""
-    names = [type(step).__name__ for step in steps]
-    for name in names:
-        if name not in (*_MIXING, *forest.MONOTONE):
-            raise UnsupportedError(
-                f"{where}: the step {name} has no form before trees",
-                f"{', '.join((*forest.MONOTONE, *_MIXING))} have one; do other steps before the model",
-            )
-    count = max((index + 1 for index, name in enumerate(names) if name in _MIXING), default=0)
-    for step, name in zip(steps[:count], names, strict=False):
-        if scalers.clips(step):
-            raise UnsupportedError(
-                f"{where}: {name}(clip=True) before {names[count - 1]} has no form",
-                "train with clip=False, and clip the features before the model where that is wanted",
-            )
-    return count
+    mixing = [index for index, step in enumerate(steps) if type(step).__name__ not in forest.MONOTONE]
+    return max(mixing, default=-1) + 1
 
 
-def _linear(steps: list[Any]) -> trees.Linear | None:
-    """The steps as one matrix: what they make of zeros, and of each feature alone."""
+def _linear(steps: list[Any], where: str) -> trees.Linear | None:
     if not steps:
         return None
-
-    def apply(x: Array) -> Array:
-        for step in steps:
-            x = step.transform(x)
-        return x
-
-    width = int(steps[0].n_features_in_)
-    bias = apply(np.zeros((1, width)))
-    weights = apply(np.eye(width)) - bias
-    return trees.Linear(weights.T.astype(np.float32), bias[0].astype(np.float32))
+    weights, bias = scalers.matrix(steps, where, "before trees")
+    return trees.Linear(weights.T.astype(np.float32), bias.astype(np.float32))
 
 
 def _probabilities(pipeline: Any, outputs: int) -> Callable[[Array], Any]:
@@ -187,8 +163,7 @@ def _layers(pipeline: Any, where: str) -> tuple[scalers.Scaling, list[Dense], Ca
     layers = _estimator_layers(steps[-1], where)
     first = layers[0]
     scaling = scalers.of(steps[:-1], len(first.weights), where)
-    weights, bias = first.weights * scaling.scale[:, None], first.bias + scaling.offset @ first.weights
-    folded = Dense(weights, bias, first.activation)
+    folded = Dense(*scaling.folded(first.weights, first.bias), first.activation)
     return scaling, [folded, *layers[1:]], _scores(pipeline, steps[-1], layers)
 
 
