@@ -270,7 +270,6 @@ def converted(pipeline: Any, seen: Any, held: Any, directory: Path, scheme: str 
     [
         make_pipeline(StandardScaler(), PCA(2), SVC()),
         make_pipeline(RobustScaler(), SVR(C=1e3)),
-        make_pipeline(SelectKBest(k=2), KNeighborsRegressor(3)),
         make_pipeline(_columns("passthrough"), LogisticRegression(max_iter=500)),
     ],
     ids=str,

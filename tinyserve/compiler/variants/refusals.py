@@ -11,7 +11,6 @@ from tinyserve.compiler.graph.types import DType, Node, Tensor
 from tinyserve.compiler.ops.linear.transpose_conv import as_convolution
 from tinyserve.compiler.ops.support.quantize_params import (
     convolution_requantization,
-    fully_connected_requantization,
 )
 from tinyserve.errors import TinyserveError
 
@@ -99,13 +98,12 @@ def _linear(name: str, node: Node) -> str:
         return "no float32 kernel for this core"
     if weights.dtype is not DType.INT8:
         return f"weights are {weights.dtype.value}, kernels take int8"
-    return _large_factor(name, node) or _shape(name, node)
+    return _large_factor(node) or _shape(name, node)
 
 
-def _large_factor(name: str, node: Node) -> str:
+def _large_factor(node: Node) -> str:
     tensors = node.input("input"), node.input("weights"), node.output
-    of = fully_connected_requantization if name == "fully_connected" else convolution_requantization
-    factors = of(node, *tensors)
+    factors = convolution_requantization(node, *tensors)
     large = np.flatnonzero(factors.shifts > -1)
     where = f" in channel {large[0]}" if large.size and len(factors.shifts) > 1 else ""
     return f"the factor from sum to output is 0.5 or more{where}" if large.size else ""

@@ -71,7 +71,7 @@ class BatchMatmulF32Params(Params, c_type="ts_batch_matmul_f32_params"):
 
 
 class BatchMatmul(OpDef):
-    """Batch dimensions broadcast. TFLM multiplies the scales in float32: GetQuantizedConvolutionMultipler."""
+    """Batch dimensions broadcast."""
 
     name = "BATCH_MATMUL"
     inputs = ("input1", "input2")
@@ -182,8 +182,7 @@ def _batch_strides(tensor: Tensor, output: Tensor) -> tuple[int, ...]:
 
 def _factor(node: Node) -> tuple[int, int]:
     left, right, output = node.input("input1"), node.input("input2"), node.output
-    product = float(np.float32(left.scale) * np.float32(right.scale))
-    return requantization(node, ratio(product, output.scale))
+    return requantization(node, ratio(left.scale * right.scale, output.scale))
 
 
 OPS = (BatchMatmul(),)

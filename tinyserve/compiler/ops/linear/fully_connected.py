@@ -30,7 +30,7 @@ from tinyserve.compiler.ops.support.overlap import lead_bytes
 from tinyserve.compiler.ops.support.quantize_params import (
     Activation,
     channel_scales,
-    fully_connected_requantization,
+    convolution_requantization,
 )
 from tinyserve.compiler.program import Params
 
@@ -103,7 +103,7 @@ class FullyConnected(OpDef):
         checks.elements(node, output, input.elements // depth * channels, "output")
         check_convolution(node, axis=0, channels=channels, asymmetric=_offset(node) != 0, s16_bias=S16_BIAS)
         if input.dtype is not DType.FLOAT32:
-            fully_connected_requantization(node, input, weights, output)
+            convolution_requantization(node, input, weights, output)
 
     def macs(self, node: Node) -> int:
         return node.output.elements * node.input("weights").shape[1]
@@ -115,7 +115,7 @@ class FullyConnected(OpDef):
         input, weights, output = node.input("input"), node.input("weights"), node.output
         channels, depth = weights.shape
         if plain and takes_four_bits(node, lowering):
-            factors = fully_connected_requantization(node, input, weights, output)
+            factors = convolution_requantization(node, input, weights, output)
             shape = conv_2d_s4.rows_of_pixels(input.elements // depth, depth, channels)
             conv_2d_s4.add(node, lowering, shape, factors, macs=self.macs(node))
             return
@@ -140,7 +140,7 @@ def integer_params(
 ) -> FullyConnectedS8Params | FullyConnectedS16Params:
     """The parameters of the portable kernels of integers."""
     input, weights = node.input("input"), node.input("weights")
-    factors = fully_connected_requantization(node, input, weights, node.output)
+    factors = convolution_requantization(node, input, weights, node.output)
     if input.dtype is DType.INT8:
         layer = int8_weights(node, lowering, factors)
         return FullyConnectedS8Params(matrix_of(node), layer, weights_offset)

@@ -193,13 +193,11 @@ def _check_types(node: Node) -> None:
 
 
 def _rescaling(node: Node) -> tuple[Factor, Factor]:
-    """Factors of features and outputs: TFLM's PrepareSvdf, ratios in float32."""
+    """Factors of features and outputs: TFLM's PrepareSvdf."""
     input, features, times, _, state = _tensors(node)
-    one = float(np.float32(input.scale) * np.float32(features.scale))
-    two = float(np.float32(state.scale) * np.float32(times.scale))
     return (
-        Factor(*requantization(node, float(np.float32(ratio(one, state.scale))))),
-        Factor(*requantization(node, float(np.float32(ratio(two, node.output.scale))))),
+        Factor(*requantization(node, ratio(input.scale * features.scale, state.scale))),
+        Factor(*requantization(node, ratio(state.scale * times.scale, node.output.scale))),
     )
 
 

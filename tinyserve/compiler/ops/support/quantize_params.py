@@ -133,24 +133,13 @@ class Requantization:
 
 
 def convolution_requantization(node: Node, input: Tensor, weights: Tensor, output: Tensor) -> Requantization:
-    """From accumulator to output, in float64: TFLM's PopulateConvolutionQuantizationParams."""
+    """From accumulator to output, in float64, of fully connected layers, too: TFLM's wheel does not round the
+    products of scales that its source writes in float32.
+    """
     pairs = [
         requantization(node, ratio(input.scale * scale, output.scale)) for scale in channel_scales(weights)
     ]
     return _requantization_of(pairs)
-
-
-def fully_connected_requantization(
-    node: Node, input: Tensor, weights: Tensor, output: Tensor
-) -> Requantization:
-    """As for a convolution, but per-tensor weights multiply the scales in float32:
-    CalculateOpDataFullyConnected.
-    """
-    scales = channel_scales(weights)
-    if len(scales) > 1:
-        return convolution_requantization(node, input, weights, output)
-    product = float(np.float32(input.scale) * np.float32(scales[0]))
-    return _requantization_of([requantization(node, ratio(product, output.scale))])
 
 
 def _requantization_of(pairs: list[tuple[int, int]]) -> Requantization:

@@ -16,7 +16,6 @@ from tinyserve.compiler.ops.support.fixed_point import requantize, wrap
 from tinyserve.compiler.ops.support.quantize_params import (
     activation_range,
     convolution_requantization,
-    fully_connected_requantization,
 )
 from tinyserve.compiler.passes.channels.state import Channels, Int64Array, Mask
 
@@ -29,10 +28,7 @@ def output_stage(node: Node) -> Callable[[int, int], int]:
     Requantization, zero point and activation of TFLM's reference kernels.
     """
     source, weights, output = node.input("input"), node.input("weights"), node.output
-    dense = node.name == "FULLY_CONNECTED"
-    factors = (fully_connected_requantization if dense else convolution_requantization)(
-        node, source, weights, output
-    )
+    factors = convolution_requantization(node, source, weights, output)
     low, high = activation_range(node, node.attributes.activation, output)
 
     def stage(accumulator: int, channel: int) -> int:

@@ -11,10 +11,6 @@ from tinyserve.compiler.graph.types import Node, Tensor
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
 from tinyserve.compiler.ops.linear.fully_connected import FullyConnectedAttributes
 from tinyserve.compiler.ops.support.base import Lowering
-from tinyserve.compiler.ops.support.quantize_params import (
-    convolution_requantization,
-    fully_connected_requantization,
-)
 from tinyserve.compiler.variants import Candidate
 from tinyserve.compiler.variants.composed import parts
 
@@ -27,7 +23,7 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
         return []
     part = _part(node)
     found = parts.cheapest("fully_connected", part, lowering)
-    if found is None or not _scales_alike(node, part):
+    if found is None:
         return []
     return [Candidate(VARIANT, found.cost, found.reason, found.lower)]
 
@@ -60,13 +56,3 @@ def _part(node: Node) -> Node:
     inputs: list[Tensor | None] = [node.input("input"), rows, node.optional("bias")]
     attributes = FullyConnectedAttributes(node.attributes.activation)
     return parts.part(node, "FULLY_CONNECTED", inputs, node.output, attributes)
-
-
-def _scales_alike(node: Node, part: Node) -> bool:
-    wanted = convolution_requantization(node, node.input("input"), node.input("weights"), node.output)
-    got = fully_connected_requantization(part, part.input("input"), part.input("weights"), node.output)
-    channels = node.output.shape[3]
-    pairs = (wanted.per_channel(channels), got.per_channel(channels))
-    return np.array_equal(pairs[0].multipliers, pairs[1].multipliers) and np.array_equal(
-        pairs[0].shifts, pairs[1].shifts
-    )

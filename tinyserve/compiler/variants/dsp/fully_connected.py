@@ -15,7 +15,7 @@ from tinyserve.compiler.ops.support import biases
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import lead_bytes, overlaps
-from tinyserve.compiler.ops.support.quantize_params import fully_connected_requantization
+from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
 from tinyserve.compiler.program import Constant, Params
 from tinyserve.compiler.variants import Candidate, dots
 from tinyserve.compiler.variants.dsp import clamp, conv_2d, packing
@@ -60,7 +60,7 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     if packed is not None:
         cost = batches * len(packed) * (1.0 * depth * GROUP + 75) + clamp.cost(node)
         found.append(Candidate("dsp", cost, REASON, lambda: _lower(node, lowering, packed)))
-    factors = fully_connected_requantization(node, input, weights, node.output)
+    factors = convolution_requantization(node, input, weights, node.output)
     steps = packing.in_steps(taps, depth)
     product = packing.matmul(node, steps, biases.exact_folded_bias(node, taps), factors)
     if product is not None:
@@ -75,7 +75,7 @@ def _packed(node: Node, taps: npt.NDArray[np.int8]) -> npt.NDArray[np.uint32] | 
     """[groups][words]; a last group may overlap its neighbour. None where the sums would not be exact."""
     input, weights, output = node.input("input"), node.input("weights"), node.output
     channels, depth = taps.shape
-    factors = fully_connected_requantization(node, input, weights, output)
+    factors = convolution_requantization(node, input, weights, output)
     if factors.multipliers.size != 1 or channels < GROUP:
         return None
     bias = biases.exact_folded_bias(node, taps)
@@ -110,7 +110,7 @@ def groups(
 def _lower(node: Node, lowering: Lowering, packed: npt.NDArray[np.uint32]) -> None:
     input, weights, output = node.input("input"), node.input("weights"), node.output
     channels, depth = weights.shape
-    factors = fully_connected_requantization(node, input, weights, output)
+    factors = convolution_requantization(node, input, weights, output)
     shift = -int(factors.shifts[0])
     job = Job(
         quads=depth // 4,

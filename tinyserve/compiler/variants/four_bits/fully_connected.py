@@ -6,7 +6,7 @@ from __future__ import annotations
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.linear.conv_2d_s4 import rows_of_pixels
 from tinyserve.compiler.ops.support.base import Lowering
-from tinyserve.compiler.ops.support.quantize_params import fully_connected_requantization
+from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
 from tinyserve.compiler.variants import Candidate
 from tinyserve.compiler.variants.four_bits import rows
 
@@ -17,6 +17,6 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     if input.dtype is not DType.INT8:
         return []
     channels, depth = weights.shape
-    factors = fully_connected_requantization(node, input, weights, output)
+    factors = convolution_requantization(node, input, weights, output)
     shape = rows_of_pixels(input.elements // depth, depth, channels)
     return rows.candidates(rows.Layer(node, shape, factors, output.elements * depth), lowering)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
-from tinyserve.compiler.ops.support.quantize_params import fully_connected_requantization
+from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
 from tinyserve.compiler.program import Params
 from tinyserve.compiler.variants import Candidate, layers
 from tinyserve.compiler.variants.host import floats, packing
@@ -38,7 +38,7 @@ def _lower(node: Node, lowering: Lowering) -> None:
     input, weights, output = node.input("input"), node.input("weights"), node.output
     assert weights.data is not None
     channels, depth = weights.shape
-    factors = fully_connected_requantization(node, input, weights, output)
+    factors = convolution_requantization(node, input, weights, output)
     layer = packing.constants(
         node,
         lowering,

@@ -11,7 +11,7 @@ from tinyserve.compiler.ops.support import biases
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
-from tinyserve.compiler.ops.support.quantize_params import fully_connected_requantization
+from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
 from tinyserve.compiler.program import Params
 from tinyserve.compiler.variants import Candidate, dots, layers
 from tinyserve.compiler.variants.mve import packing
@@ -32,7 +32,7 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     found = dots.fully_connected(node, lowering, dots.MVE)
     if not layers.int8_only(node):
         return found
-    if not packing.rounding_applies(node, fully_connected_requantization(node, input, weights, output)):
+    if not packing.rounding_applies(node, convolution_requantization(node, input, weights, output)):
         return found
     return [*found, Candidate("mve", _cost(node), REASON, lambda: _lower(node, lowering))]
 
@@ -49,7 +49,7 @@ def _lower(node: Node, lowering: Lowering) -> None:
     input, weights, output = node.input("input"), node.input("weights"), node.output
     assert weights.data is not None
     channels, depth = weights.shape
-    factors = fully_connected_requantization(node, input, weights, output)
+    factors = convolution_requantization(node, input, weights, output)
     table = packing.requantization_table(biases.folded_bias(node, weights.data), factors)
     padded = -(-depth // packing.LANES) * packing.LANES
     size = f"TS_MVE_FULLY_CONNECTED_SCRATCH_BYTES({depth})"

@@ -13,7 +13,7 @@ from tinyserve.compiler.ops.linear.fully_connected import Matrix, matrix_of, row
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
-from tinyserve.compiler.ops.support.quantize_params import fully_connected_requantization
+from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
 from tinyserve.compiler.ops.support.records import Clamp, quantized_clamp
 from tinyserve.compiler.program import Params
 from tinyserve.compiler.variants import Candidate, dots, layers
@@ -39,7 +39,7 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     if not layers.int8_only(node):
         return found
     assert weights.data is not None
-    factors = fully_connected_requantization(node, input, weights, output)
+    factors = convolution_requantization(node, input, weights, output)
     table = packing.channel_table(node, weights.data, factors)
     if table is not None:
         channels, depth = weights.shape

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
-from tinyserve.compiler.ops.support.quantize_params import fully_connected_requantization
+from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
 from tinyserve.compiler.program import Params
 from tinyserve.compiler.variants import Candidate, layers
 from tinyserve.compiler.variants.wasm import packing
@@ -40,7 +40,7 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     if not layers.int8_only(node):
         return []
     assert weights.data is not None
-    factors = fully_connected_requantization(node, node.input("input"), weights, node.output)
+    factors = convolution_requantization(node, node.input("input"), weights, node.output)
     if not packing.fits(node, weights.data, factors):
         return []
     return [Candidate("wasm", macs * 0.15, REASON, lambda: _lower(node, lowering))]
@@ -50,7 +50,7 @@ def _lower(node: Node, lowering: Lowering) -> None:
     input, weights, output = node.input("input"), node.input("weights"), node.output
     assert weights.data is not None
     depth = weights.shape[1]
-    factors = fully_connected_requantization(node, input, weights, output)
+    factors = convolution_requantization(node, input, weights, output)
     matmul = packing.matmul(node, lowering, weights.data[:, None, :], factors, [0])
     add_call(
         node,
