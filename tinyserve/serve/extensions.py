@@ -73,13 +73,15 @@ def config(pool: Pool, limits: Limits) -> dict[str, object]:
     """The model as Triton's configuration describes it: without the sample axis where there is one."""
     model = pool.model
     skipped = 1 if model.batches else 0
-    sides = [
+    sides: list[list[dict[str, object]]] = [
         [
             {"name": info.name, "data_type": f"TYPE_{DATATYPES[info.dtype]}", "dims": info.shape[skipped:]}
             for info in side
         ]
         for side in (model.inputs, model.outputs)
     ]
+    if model.label_output:
+        sides[1].append({"name": model.label_output, "data_type": "TYPE_STRING", "dims": [1]})
     return {
         "name": model.name,
         "platform": "tinyserve",

@@ -64,6 +64,23 @@ class Served:
         """Whether a request may hold several samples: all inputs and outputs have a batch axis of 1."""
         return all(info.shape[:1] == [1] and len(info.shape) > 1 for info in (*self.inputs, *self.outputs))
 
+    @cached_property
+    def label_output(self) -> str:
+        """The name of a further output (BYTES, one per sample): the best class of output 0 by its name.
+
+        "" for a model without names of classes.
+        """
+        first = self.outputs[0] if self.outputs else None
+        if first is None or not self.labels or _classes(first, self) != len(self.labels):
+            return ""
+        taken = {info.name for info in self.outputs}
+        return next(name for name in ("label", "class_label", "tinyserve_label") if name not in taken)
+
+    @property
+    def output_names(self) -> list[str]:
+        """What may be asked for."""
+        return [info.name for info in self.outputs] + ([self.label_output] if self.label_output else [])
+
     def body_bytes(self, samples: int) -> int:
         """More than any request takes that holds so many samples, as JSON with each value on a line of its
         own: a longer one is not worth being read, which would hold up others."""
@@ -189,6 +206,9 @@ def answer(model: Served, done: list[Done], wanted: Sequence[Wanted], real: bool
     places = {info.name: index for index, info in enumerate(model.outputs)}
     outputs = {}
     for one in asked:
+        if one.name not in places:
+            outputs[one.name] = _labels(model, done)
+            continue
         index = places[one.name]
         info = model.outputs[index]
         raw = b"".join(sample.ran.outputs[index] for sample in done)
@@ -199,6 +219,19 @@ def answer(model: Served, done: list[Done], wanted: Sequence[Wanted], real: bool
             array = bundle.dequantize(array, info)
         outputs[one.name] = array
     return InferAnswer(model.name, model.version, model.sha256, done, outputs)
+
+
+def _labels(model: Served, done: Sequence[Done]) -> Array:
+    info = model.outputs[0]
+    raw = b"".join(sample.ran.outputs[0] for sample in done)
+    values = bundle.dequantize(np.frombuffer(raw, info.dtype).reshape(_shape(info, len(done), model)), info)
+    best = values.reshape(len(done), -1).argmax(axis=1)
+    array = as_object_array([[model.labels[index].encode()] for index in best])
+    return array if model.batches else array[0]
+
+
+def _classes(info: TensorInfo, model: Served) -> int:
+    return math.prod(info.shape[1:] if model.batches else info.shape)
 
 
 def _shape(info: TensorInfo, count: int, model: Served) -> list[int]:

@@ -179,11 +179,15 @@ def _quantized(array: Array, info: TensorInfo) -> Array:
 
 
 def _wanted(wanted: tuple[Wanted, ...], model: Served) -> tuple[Wanted, ...]:
-    names = [info.name for info in model.outputs]
+    names = model.output_names
     for one in wanted:
         if one.name not in names:
             raise RequestError(
                 f"{model.name} has no output {one.name[:80]!r} (it has {', '.join(map(repr, names))})"
+            )
+        if one.classes and one.name == model.label_output:
+            raise RequestError(
+                f"output {one.name}: holds names of classes already", "leave classification out"
             )
         if not 0 <= one.classes <= MOST_CLASSES:
             raise RequestError(f"output {one.name}: classification {one.classes}", f"1 to {MOST_CLASSES}")

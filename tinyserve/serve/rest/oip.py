@@ -55,7 +55,11 @@ def decode(
     parsed = _parse(head)
     tensors = _tensors(parsed.inputs, tail)
     asked = Asked(
-        model=model.name, version=version, id=parsed.id, parameters=parsed.parameters, wanted=_wanted(parsed)
+        model=model.name,
+        version=version,
+        id=parsed.id,
+        parameters=parsed.parameters,
+        wanted=_wanted(parsed, model),
     )
     return to_request(asked, tensors, model), parsed
 
@@ -106,8 +110,10 @@ def _tensors(inputs: list[_Input], tail: memoryview) -> list[Given]:
     return found
 
 
-def _wanted(parsed: InferBody) -> tuple[Wanted, ...]:
+def _wanted(parsed: InferBody, model: Served) -> tuple[Wanted, ...]:
     default = parsed.parameters.get("binary_data_output", False)
+    if not parsed.outputs:
+        return tuple(Wanted(name, binary=default is True) for name in model.output_names)
     found = []
     for one in parsed.outputs:
         classes = classes_of(one.name, one.parameters)
@@ -156,12 +162,18 @@ def _plain(array: Array) -> list[object]:
 
 def metadata(model: Served) -> dict[str, object]:
     """The model's metadata: inputs and outputs; -1 stands for as many samples as one likes."""
+    labels: list[dict[str, object]] = []
+    if model.label_output:
+        labels.append(
+            {"name": model.label_output, "datatype": "BYTES", "shape": [-1, 1] if model.batches else [1]}
+        )
     return {
         "name": model.name,
         "versions": [model.version],
         "platform": "tinyserve",
         "inputs": [_tensor(info.name, info.dtype, shape(info.shape, model)) for info in model.inputs],
-        "outputs": [_tensor(info.name, info.dtype, shape(info.shape, model)) for info in model.outputs],
+        "outputs": [_tensor(info.name, info.dtype, shape(info.shape, model)) for info in model.outputs]
+        + labels,
         "parameters": {"sha256": model.sha256, "stateful": model.stateful},
     }
 

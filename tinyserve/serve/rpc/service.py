@@ -200,7 +200,7 @@ def _decode(request: Any, model: Served, left_s: float | None) -> InferRequest:
     tensors = [_given(one, raw[index] if raw else None) for index, one in enumerate(request.inputs)]
     wanted = tuple(
         Wanted(one.name, classes_of(one.name, _parameters(one.parameters))) for one in request.outputs
-    )
+    ) or tuple(map(Wanted, model.output_names))
     asked = Asked(
         model=model.name, version=request.model_version, id=request.id,
         parameters=_parameters(request.parameters), wanted=wanted, timeout_s=left_s,
