@@ -14,7 +14,8 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +29,10 @@ from tinyserve import boards, workflow
 from tinyserve.boards.types import Board
 from tinyserve.compiler import ops
 from tinyserve.compiler.bands.search import Search
+from tinyserve.compiler.bands.stages import KernelCost, Kernels
 from tinyserve.compiler.compile import Compiled, compile_model
-from tinyserve.compiler.lower import kernel_costs, lower
+from tinyserve.compiler.graph.types import Node
+from tinyserve.compiler.lower import kernels_of, lower
 from tinyserve.compiler.program import Optimize, Target
 from tinyserve.devices import open_device
 from tinyserve.devices.client import Client
@@ -56,13 +59,25 @@ def _stored(name: str) -> bytes:
     return (Path(directory) / f"{name}.tflite").read_bytes()
 
 
+@dataclass(frozen=True)
+class WithoutScratch:
+    """Kernels that work in no memory of their own."""
+
+    kernels: Kernels
+
+    def slab_costs(self, node: Node, whole: Node) -> Mapping[str, KernelCost]:
+        return self.kernels.slab_costs(node, whole)
+
+    def slab_scratch(self, node: Node, variant: str | None) -> int:
+        return 0
+
+
 def bound(compiled: Compiled, target: Target) -> int:
     """Bytes below which no choice of bands that the search knows can come."""
     registry = ops.registry()
     plain = lower(compiled.model, target, "plain")
-    search = Search(
-        compiled.model.main, plain, lambda node: registry[node.name], kernel_costs(compiled.model, target)
-    )
+    kernels = WithoutScratch(kernels_of(compiled.model, target))
+    search = Search(compiled.model.main, plain, lambda node: registry[node.name], kernels)
     found = search.selections()
     return min([one.nbytes for one in found], default=compiled.plan.arena_bytes)
 

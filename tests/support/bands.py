@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tests.compiler.ops.generate import Random
 from tests.support.differential import Case
@@ -17,7 +18,7 @@ from tests.support.graphs.weighted import ACTIVATIONS
 from tinyserve.compiler import ops, passes
 from tinyserve.compiler.bands.build import kinds_of
 from tinyserve.compiler.bands.feed import fed_input, no_band
-from tinyserve.compiler.bands.schedule import ImpossibleError
+from tinyserve.compiler.bands.schedule import ImpossibleError, Schedule
 from tinyserve.compiler.bands.stages import Band, needed_after, refusal, shape_of
 from tinyserve.compiler.compile import Compiled
 from tinyserve.compiler.emit.emit import emit
@@ -127,7 +128,8 @@ def _gathers(g: Grower, name: str) -> None:
 
 
 def all_bands(model: Model, chance: random.Random, is_fed: bool = False) -> list[Band]:
-    """Every run of layers that can be a band, as long as may be, with any number of rows per step. Raises
+    """Every run of layers that can be a band, as long as may be, with any number of rows per step, which are
+    moved early or late. Raises
     UnsupportedError where the input can't be fed by rows and is to be."""
     nodes = model.main.nodes
     plain = lower(model, PORTABLE, "plain")
@@ -142,8 +144,11 @@ def all_bands(model: Model, chance: random.Random, is_fed: bool = False) -> list
             rows = tuple(_rows(node, chance) for node in nodes[first:last])
             taken = fed.tensor if fed and first == fed.first else None
             band = Band(first, rows, taken)
-            if _possible(band, nodes[first:last], needed_after(band, model.main, plain.values)):
-                found.append(band)
+            schedule = _schedule(band, nodes[first:last], needed_after(band, model.main, plain.values))
+            if schedule is not None:
+                drawn = random.Random(f"{rows} {first}")
+                early = tuple(number for number in schedule.can_be_early if drawn.random() < 0.5)
+                found.append(replace(band, early=early))
                 first = last - 1
                 break
         first += 1
@@ -158,15 +163,15 @@ def _rows(node: Node, chance: random.Random) -> int:
     return min(lines(node, rule), rule.up * chance.choice((1, 1, 2, 3, 4)))
 
 
-def _possible(band: Band, nodes: Sequence[Node], kept: set) -> bool:  # type: ignore[type-arg]
+def _schedule(band: Band, nodes: Sequence[Node], kept: set) -> Schedule | None:  # type: ignore[type-arg]
+    """None where there can be no such band."""
     try:
         shape = shape_of(nodes, band.rows, kept, operator, band.fed)
-        shape.simulate()
         for slabs in shape.slabs:
             kinds_of(slabs)
+        return shape.simulate()
     except ImpossibleError:
-        return False
-    return True
+        return None
 
 
 def banded(

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+import contextlib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 from tinyserve.compiler import ops, passes
 from tinyserve.compiler.bands.feed import fed_input, no_band
@@ -12,7 +13,7 @@ from tinyserve.compiler.bands.schedule import ImpossibleError
 from tinyserve.compiler.bands.search import Rates, Search, Selection
 from tinyserve.compiler.bands.stages import Band, refusal
 from tinyserve.compiler.graph.types import Model
-from tinyserve.compiler.lower import kernel_costs, lower
+from tinyserve.compiler.lower import kernels_of, lower
 from tinyserve.compiler.names import short_name
 from tinyserve.compiler.plan.histories import with_histories
 from tinyserve.compiler.plan.moves import relocate
@@ -37,6 +38,8 @@ _COUNTED = {"mve": 1.1, "thumb1": 2.5, "dsp": 1.25}
 _LEAST_SAVED = {"balanced": 0.05}  # of the arena
 _LARGE, _PATIENCE = 96 * 1024, 25
 """Arenas with bands whose last percents are worth some seconds of searching where RAM comes first."""
+_MOST_WINDOWS = 16
+"""Of bands, that are tried as those whose rows are moved early."""
 _MOST_TRIALS = 60  # lowerings; each takes up to a quarter of a second
 
 
@@ -88,17 +91,72 @@ def _banded(
     model: Model, target: Target, name: str, program: Program, memory: MemoryPlan
 ) -> tuple[tuple[Band, ...], Program, MemoryPlan]:
     """The bands with which the arena is smallest, and the program with them; none where none helps."""
-    best: tuple[tuple[Band, ...], Program, MemoryPlan] = ((), program, memory)
+    has_control = any(isinstance(call, ControlCall) for call in program.calls)
+    if memory.arena_bytes < _LEAST_BYTES.get(target.optimize, 0) or has_control:
+        return (), program, memory
+    search = _search(model, target, program)
+    share, trials = _BAND_BUDGETS.get(target.optimize, (0.0, 0))
+    found = search.selections(_budget(search, target, share)) if trials else []
+    planned = []
+    for selection in [one for one in found[::-1] if one.nbytes < memory.arena_bytes][:trials]:
+        with contextlib.suppress(ImpossibleError):  # a kind of steps at an edge has no kernel
+            planned.append(
+                _Banded(selection, selection.bands, *_planned(model, target, name, selection.bands))
+            )
+    best = _smallest_banded(model, search, planned)
     least = max(1, _LEAST_SAVED.get(target.optimize, 0.0) * memory.arena_bytes)
-    for selection in _promising(model, target, program, memory):
-        try:
-            planned = _planned(model, target, name, selection.bands)
-        except ImpossibleError:  # a kind of steps at an edge has no kernel
-            continue
-        saves = memory.arena_bytes - planned[1].arena_bytes >= least
-        if saves and planned[1].arena_bytes < best[2].arena_bytes:
-            best = (selection.bands, *planned)
+    if best is None or memory.arena_bytes - best.memory.arena_bytes < least:
+        return (), program, memory
+    return best.bands, best.program, best.memory
+
+
+@dataclass(frozen=True)
+class _Banded:
+    """The program with bands of a selection; ``bands`` says, too, which of their rows are moved early."""
+
+    selection: Selection
+    bands: tuple[Band, ...]
+    program: Program
+    memory: MemoryPlan
+
+
+def _smallest_banded(model: Model, search: Search, planned: Sequence[_Banded]) -> _Banded | None:
+    """The one of the smallest arena, with rows moved early where that makes it smaller."""
+    best = min(planned, key=_arena, default=None)
+    for one in planned:
+        if best is not None and one.selection.nbytes < _arena(best):
+            moved = [search.moved_windows(band) for band in one.bands]
+            alternate = [[numbers[start::2] for numbers in moved] for start in (0, 1) if any(moved)]
+            best = min([best, *(_with_early_moves(model, one, early) for early in alternate)], key=_arena)
+    return None if best is None else _with_others_early(model, search, best)
+
+
+def _arena(banded: _Banded) -> int:
+    return banded.memory.arena_bytes
+
+
+def _with_others_early(model: Model, search: Search, best: _Banded) -> _Banded:
+    """What is free of a window lies before its rows, or behind them where these are moved early: two windows
+    of different kinds may lie over each other there. The largest are tried as the other kind."""
+    moved = [
+        (number, window) for number, band in enumerate(best.bands) for window in search.moved_windows(band)
+    ]
+    for number, window in moved[:_MOST_WINDOWS]:
+        if _arena(best) <= (1 + _WORTH) * best.selection.nbytes:
+            break
+        early = [{*band.early} for band in best.bands]
+        early[number] ^= {window}
+        best = min(best, _with_early_moves(model, best, early), key=_arena)
     return best
+
+
+def _with_early_moves(model: Model, banded: _Banded, early: Sequence[Collection[int]]) -> _Banded:
+    """``early``: of each band, the windows whose rows are moved as soon as they have been read."""
+    bands = tuple(
+        replace(band, early=tuple(sorted(numbers))) for band, numbers in zip(banded.bands, early, strict=True)
+    )
+    program, memory = _planned(model, banded.program.target, banded.program.name, bands)
+    return replace(banded, bands=bands, program=program, memory=memory)
 
 
 def _fed(
@@ -111,34 +169,25 @@ def _fed(
     share, trials = _BAND_BUDGETS.get(target.optimize, (0.0, 1))
     found = search.selections()
     most = min((one.extra for one in found), default=0.0) + _budget(search, target, share)
-    planned: list[tuple[tuple[Band, ...], Program, MemoryPlan]] = []
-    for bands in [one.bands for one in reversed(found) if one.extra <= most]:
+    planned: list[_Banded] = []
+    for selection in [one for one in reversed(found) if one.extra <= most]:
+        bands = selection.bands
         try:
-            planned.append((bands, *_planned(model, target, name, bands)))
+            planned.append(_Banded(selection, bands, *_planned(model, target, name, bands)))
         except ImpossibleError as error:  # a kind of steps at an edge has no kernel
             search.refusal = str(error)
         if len(planned) == trials:
             break
-    if not planned:
+    best = _smallest_banded(model, search, planned)
+    if best is None:
         raise no_band(model.main.nodes[search.fed.first], search.refusal)
-    return min(planned, key=lambda one: one[2].arena_bytes)
-
-
-def _promising(model: Model, target: Target, program: Program, memory: MemoryPlan) -> list[Selection]:
-    """The selections of bands that may make the arena smaller, the smallest first."""
-    share, trials = _BAND_BUDGETS.get(target.optimize, (0.0, 0))
-    has_control = any(isinstance(call, ControlCall) for call in program.calls)
-    if memory.arena_bytes < _LEAST_BYTES.get(target.optimize, 0) or has_control or not trials:
-        return []
-    search = _search(model, target, program)
-    found = search.selections(_budget(search, target, share))
-    return [one for one in found[::-1] if one.nbytes < memory.arena_bytes][:trials]
+    return best.bands, best.program, best.memory
 
 
 def _search(model: Model, target: Target, program: Program) -> Search:
     registry = ops.registry(target.operators)
     rates = next((_RATES[feature] for feature in sorted(target.features) if feature in _RATES), Rates())
-    return Search(model.main, program, lambda node: registry[node.name], kernel_costs(model, target), rates)
+    return Search(model.main, program, lambda node: registry[node.name], kernels_of(model, target), rates)
 
 
 def _budget(search: Search, target: Target, share: float) -> float:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from tinyserve.compiler import ops, variants
 from tinyserve.compiler.bands.build import band_call
-from tinyserve.compiler.bands.stages import Band, Costs, KernelCost, needed_after
+from tinyserve.compiler.bands.stages import Band, KernelCost, Kernels, needed_after
 from tinyserve.compiler.events import events_of
 from tinyserve.compiler.graph.types import DType, Graph, Model, Node, Tensor
 from tinyserve.compiler.names import UniqueNames, constant_name, identifier, short_name
@@ -61,10 +61,9 @@ def lower(model: Model, target: Target, name: str, bands: Sequence[Band] = ()) -
     return lowering.finish(identifier(name).lower(), model.sha256)
 
 
-def kernel_costs(model: Model, target: Target) -> Costs:
-    """What says of (some rows of) an operator of the main graph what its kernel variants cost; nothing of
-    those that only one kernel takes."""
-    return GraphLowering(model.main, _Shared(model, target)).slab_costs
+def kernels_of(model: Model, target: Target) -> Kernels:
+    """What says of (some rows of) an operator of the main graph what its kernels cost."""
+    return GraphLowering(model.main, _Shared(model, target))
 
 
 @dataclass(eq=False)
@@ -156,6 +155,11 @@ class GraphLowering:
             return possible
         found = _SlabLowering(self, {}, is_part=True).costs(node)
         return {v: replace(cost, flash=possible[v].flash) for v, cost in found.items() if v in possible}
+
+    def slab_scratch(self, node: Node, variant: str | None) -> int:
+        """Bytes that a kernel works in while it computes some rows. Adds nothing."""
+        apart = GraphLowering(self._graph, _Shared(self._shared.model, self.target))
+        return _SlabLowering(apart, {}, variant, is_part=True).working_bytes(node)
 
     def slab_calls(
         self, node: Node, places: Mapping[Tensor, Operand], variant: str | None
@@ -457,6 +461,11 @@ class _SlabLowering(GraphLowering):
         self._variant = variant
         self._is_part = is_part
         self._costs: dict[str, KernelCost] | None = None
+
+    def working_bytes(self, node: Node) -> int:
+        """Of what the operator's calls work in."""
+        self.lowered(node)
+        return sum(buffer.nbytes for buffer in self._buffers if buffer.kind == "scratch")
 
     def costs(self, node: Node) -> Mapping[str, KernelCost]:
         """What the operator costs by variant, the portable one among them where its instructions are

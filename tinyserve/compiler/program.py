@@ -284,7 +284,7 @@ class RowWindow:
     Rows are written one behind the other. Where the next do not fit, those that ``keeper`` (the number of a
     stage, and of its input) still reads are moved to the front first. None: nothing is ever moved.
     ``given``: the tensor is there before the band begins. ``fed``: its rows come one by one from outside,
-    each when no stage can take a step.
+    each when no stage can take a step. ``early``: rows are moved as soon as ``keeper`` has taken a step.
     """
 
     height: int
@@ -293,6 +293,7 @@ class RowWindow:
     given: bool
     keeper: tuple[int, int] | None
     fed: bool = False
+    early: bool = False
 
 
 @dataclass(frozen=True, eq=False)

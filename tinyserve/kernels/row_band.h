@@ -4,7 +4,8 @@
  * Of the stages whose rows are there, and whose only reader waits for more, the last takes its next step; where there
  * is no such stage, the band is done, or waits for the next row of what is fed from outside. Rows of a tensor lie one
  * behind the other in its window. Where the next ones do not fit, those that are still read are moved to the front
- * first. The compiler has run the same steps, so that it knows that no row is overwritten too early. */
+ * first; in windows that are early that is done as soon as the others have been read. The compiler has run the same
+ * steps, so that it knows that no row is overwritten too early. */
 #ifndef TS_ROW_BAND_H
 #define TS_ROW_BAND_H
 
@@ -15,13 +16,14 @@
 #define TS_ROW_BAND_INPUTS 8
 
 /* offset: of the window in its arena, whose number is `arena`. height: rows of the tensor. rows: places of the window.
- * given: the tensor is there from the start. keeper: the stage, and which of its inputs, that is the last to read a
- * row; -1: all rows stay.
+ * given: the tensor is there from the start. early: rows are moved once the keeper has taken a step. keeper: the stage,
+ * and which of its inputs, that is the last to read a row; -1: all rows stay.
  */
 typedef struct {
     uint32_t offset, row_bytes;
     uint16_t height, rows;
-    int16_t given, keeper, keeper_input, arena;
+    uint8_t given, early;
+    int16_t keeper, keeper_input, arena;
 } ts_row_band_window;
 
 /* In step n a stage reads the rows from first + n * advance to end + n * advance, as far as the tensor has them. */
@@ -50,9 +52,9 @@ typedef struct {
     int16_t window_count, stage_count, notes_arena;
 } ts_row_band;
 
-/* Of a window: rows that have been written, and which row lies first. */
+/* Of a window: rows that have been written, and which row the first place is for. */
 typedef struct {
-    uint16_t written, first;
+    int16_t written, first;
 } ts_row_band_rows;
 
 static inline int32_t ts_row_band_cut(int32_t row, int32_t height)
@@ -102,10 +104,28 @@ static inline void ts_row_band_make_place(const ts_row_band *band, const ts_row_
         kept = ts_row_band_cut(input->first + (int32_t)step * input->advance, window->height);
     }
     kept = kept < rows->written ? kept : rows->written;
+    if (kept == rows->first) {
+        return;
+    }
     uint8_t *const front = arenas[window->arena] + window->offset;
     ts_copy_bytes(front, front + (uint32_t)(kept - rows->first) * window->row_bytes,
                   (rows->written - kept) * (int32_t)window->row_bytes);
-    rows->first = (uint16_t)kept;
+    rows->first = (int16_t)kept;
+}
+
+/* The same once a stage has taken a step, where it is the keeper of what it reads. */
+static inline void ts_row_band_move_early(const ts_row_band *band, int32_t number, ts_row_band_rows *rows,
+                                          const uint32_t *steps, uint8_t *const *arenas)
+{
+    const ts_row_band_stage *const stage = &band->stages[number];
+
+    for (int32_t i = 0; i < stage->input_count; i++) {
+        const int32_t input = stage->inputs[i].window;
+        const ts_row_band_window *const window = &band->windows[input];
+        if (window->early != 0 && window->keeper == number && window->keeper_input == i) {
+            ts_row_band_make_place(band, window, &rows[input], steps, arenas);
+        }
+    }
 }
 
 static inline void ts_row_band_step(const ts_row_band *band, const ts_row_band_stage *stage, uint32_t step,
@@ -137,18 +157,24 @@ static inline void ts_row_band_step(const ts_row_band *band, const ts_row_band_s
         kind = (uint32_t)(from_end > stage->top ? from_end : stage->top);
     }
     stage->run(arenas, kind, at);
-    rows->written = (uint16_t)(rows->written + count);
+    rows->written = (int16_t)(rows->written + count);
 }
 
-/* No row is computed yet. */
+/* No row is computed yet. Windows that are moved late have places for the rows that their keeper reads above the image,
+ * so that they are free at the front from the start. */
 static inline void ts_row_band_begin(const ts_row_band *band, uint8_t *const *arenas)
 {
     ts_row_band_rows *const rows = (void *)(arenas[band->notes_arena] + band->notes);
     uint32_t *const steps = (void *)(rows + band->window_count);
 
     for (int32_t i = 0; i < band->window_count; i++) {
-        rows[i].written = band->windows[i].given ? band->windows[i].height : 0;
+        const ts_row_band_window *const window = &band->windows[i];
+        rows[i].written = window->given != 0 ? (int16_t)window->height : 0;
         rows[i].first = 0;
+        if (window->keeper >= 0 && window->early == 0) {
+            const int16_t first = band->stages[window->keeper].inputs[window->keeper_input].first;
+            rows[i].first = first < 0 ? first : 0;
+        }
     }
     for (int32_t i = 0; i < band->stage_count; i++) {
         steps[i] = 0;
@@ -167,6 +193,7 @@ static inline int32_t ts_row_band_next(const ts_row_band *band, uint8_t *const *
     if (number >= 0) {
         ts_row_band_step(band, &band->stages[number], steps[number], rows, steps, arenas);
         steps[number]++;
+        ts_row_band_move_early(band, number, rows, steps, arenas);
     }
     return number;
 }

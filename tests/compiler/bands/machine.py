@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from tinyserve.compiler.program import BandCall, Buffer, MemoryPlan, RowStage
+from tinyserve.compiler.program import BandCall, Buffer, MemoryPlan, RowStage, RowWindow
 
 Token = tuple[int, int]
 """Of a window's tensor, the byte of this number."""
@@ -18,10 +18,18 @@ class BandMachine:
         self.memory: list[object] = [None] * plan.arena_bytes
         self.base = [plan.offsets[arg] for arg in call.args if isinstance(arg, Buffer)]
         self.written = [window.height if window.given else 0 for window in call.windows]
-        self.first = [0] * len(call.windows)
+        self.first = [self.before(window) for window in call.windows]
         self.steps = [0] * len(call.stages)
         self.running: set[Buffer] = set()
         """What reductions keep from one step to the next."""
+
+    def before(self, window: RowWindow) -> int:
+        """The row that the first place is for at first: of windows that are moved late one above the image,
+        where the keeper reads padding."""
+        if window.keeper is None or window.early:
+            return 0
+        stage, place = window.keeper
+        return min(0, self.call.stages[stage].inputs[place].first)
 
     def run(self) -> None:
         for number, window in enumerate(self.call.windows):
@@ -47,6 +55,7 @@ class BandMachine:
             if self.is_ready(self.call.stages[number], self.steps[number]):
                 self.step(number)
                 self.steps[number] += 1
+                self.move_early(number)
                 number = self.call.stages[number].wake
             else:
                 number -= 1
@@ -135,6 +144,14 @@ class BandMachine:
         self.first[number] = kept
         assert self.written[number] - kept <= window.rows
         self.fill(number, kept, self.written[number])
+
+    def move_early(self, number: int) -> None:
+        """What a stage has read for the last time is given up at once where the window says so."""
+        for place, taken in enumerate(self.call.stages[number].inputs):
+            window = self.call.windows[taken.window]
+            if window.early and window.keeper == (number, place):
+                self.move(taken.window)
+        self.check_kept()
 
     def at(self, number: int, row: int) -> int:
         return self.base[number] + (row - self.first[number]) * self.call.windows[number].row_bytes

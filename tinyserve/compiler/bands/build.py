@@ -14,7 +14,7 @@ from typing import Protocol
 
 from tinyserve.compiler.bands.distances import overlaps
 from tinyserve.compiler.bands.schedule import ImpossibleError, Schedule
-from tinyserve.compiler.bands.stages import Band, KernelCost, Registry, Shape, cheapest, shape_of
+from tinyserve.compiler.bands.stages import Band, KernelCost, Kernels, Registry, Shape, cheapest, shape_of
 from tinyserve.compiler.graph.rows import Share, Slab, height, row_axis, share_node, slab_node, takes_rows
 from tinyserve.compiler.graph.types import Node, Tensor
 from tinyserve.compiler.names import short_name
@@ -34,15 +34,11 @@ MOST_KINDS = 16
 _NOTES_PER_WINDOW, _NOTES_PER_STAGE = 4, 4  # bytes: ts_row_band_rows, ts_row_band_step
 
 
-class BandLowering(Protocol):
+class BandLowering(Kernels, Protocol):
     """The lowering of the graph around a band."""
 
     def buffer(self, tensor: Tensor) -> Buffer: ...
     def scratch(self, name: str, nbytes: int, alignment: int = 4, *, size: str = "") -> Buffer: ...
-
-    def slab_costs(self, node: Node, whole: Node) -> Mapping[str, KernelCost]:
-        """What some rows of an operator cost by kernel variant; empty where only one kernel takes it."""
-        ...
 
     def slab_calls(
         self, node: Node, places: Mapping[Tensor, Operand], variant: str | None
@@ -55,12 +51,13 @@ def band_call(
     band: Band, nodes: Sequence[Node], kept: Collection[Tensor], registry: Registry, lowering: BandLowering
 ) -> BandCall:
     """The call that runs ``nodes`` by rows. ``kept``: tensors that are needed after it."""
-    shape = shape_of(nodes, band.rows, kept, registry, band.fed)
+    shape = shape_of(nodes, band.rows, kept, registry, band.fed, early=band.early)
     schedule = shape.simulate()
     buffers = [_buffer(shape, schedule, number, lowering) for number in range(len(shape.tensors))]
     stages, scratch, running = [], [], []
+    named = dict(band.variants)
     for number, node in enumerate(nodes):
-        records, working = _records(node, shape.slabs[number], registry, lowering)
+        records, working = _records(node, shape.slabs[number], named.get(number), registry, lowering)
         stages.append(_stage(node, shape, schedule, number, records))
         scratch.append(working)
         running.append(records.running)
@@ -86,7 +83,9 @@ def band_call(
         variant="rows",
         reason=f"{counted(len(stages), 'layer')}, {counted(len(schedule.events), 'step')}",
         windows=tuple(
-            RowWindow(window.height, window.row_bytes, window.places, window.given, keeper, window.fed)
+            RowWindow(
+                window.height, window.row_bytes, window.places, window.given, keeper, window.fed, window.early
+            )
             for window, keeper in zip(schedule.windows, schedule.keepers, strict=True)
         ),
         stages=tuple(stages),
@@ -126,9 +125,9 @@ def _stage(node: Node, shape: Shape, schedule: Schedule, number: int, records: _
 
 
 def _records(
-    node: Node, slabs: Sequence[Slab], registry: Registry, lowering: BandLowering
+    node: Node, slabs: Sequence[Slab], named: str | None, registry: Registry, lowering: BandLowering
 ) -> tuple[_Records, set[Buffer]]:
-    """The kernels of a layer, and what they work in."""
+    """The kernels of a layer, of the variant that is ``named`` or of the cheapest, and what they work in."""
     kinds, top = kinds_of(slabs)
     places = tuple(
         Buffer(f"rows_of_{short_name(tensor.name)}", 0, tensor.dtype, tensor=tensor)
@@ -137,7 +136,11 @@ def _records(
     operator = registry(node)
     kept, running = _running(node, slabs, operator, lowering)
     small = [small_node(node, slab, operator, kept) for slab in kinds]
-    variant = _variant(node, small, [slabs.count(kind) for kind in kinds], kept is not None, lowering)
+    whole = None if kept is not None else node
+    offers = _offers(whole, small, [slabs.count(kind) for kind in kinds], lowering)
+    if named is not None and named not in offers:
+        raise ImpossibleError(f"a kind of steps has no kernel {named}")
+    variant = named or (cheapest(offers) if offers else None)
     if variant is None and has_four_bits(node):
         raise ImpossibleError("its weights of four bits are unpacked for each call")
     around: dict[Tensor, Operand] = {} if kept is None or running is None else {kept: running}
@@ -191,19 +194,19 @@ def kinds_of(slabs: Sequence[Slab]) -> tuple[list[Slab], int]:
     return [*slabs[:top], middle, *slabs[end:]], top
 
 
-def _variant(
-    whole: Node, small: Sequence[Node], times: Sequence[int], gathers: bool, lowering: BandLowering
-) -> str | None:
-    """The kernel variant that takes all kinds of steps and costs least, None where there are none."""
-    kinds = [lowering.slab_costs(node, node if gathers else whole) for node in small]
-    total = {
+def _offers(
+    whole: Node | None, small: Sequence[Node], times: Sequence[int], lowering: BandLowering
+) -> dict[str, KernelCost]:
+    """The kernel variants that take all kinds of steps, and what they cost in all. ``whole``: the operator,
+    None where each step is a whole of its own."""
+    kinds = [lowering.slab_costs(node, whole or node) for node in small]
+    return {
         v: KernelCost(
             sum(count * costs[v].instructions for costs, count in zip(kinds, times, strict=True)), first.flash
         )
         for v, first in kinds[0].items()
         if all(v in costs for costs in kinds)
     }
-    return cheapest(total) if total else None
 
 
 def _unified(

@@ -26,7 +26,9 @@ NOWHERE = 1 << 29
 class Window:
     """A tensor's rows. ``given``: whole before the band begins. ``kept``: needed whole when it ends.
     ``places``: how many rows it has, 0 for as few as will do. ``alignment``: of each step's first byte.
-    ``fed``: its rows come one by one from outside."""
+    ``fed``: its rows come one by one from outside. ``early``: those that are still read are moved to the
+    front as soon as the others have been read, not where the next ones do not fit: what is free meanwhile
+    lies behind them, not before."""
 
     height: int
     row_bytes: int
@@ -35,6 +37,7 @@ class Window:
     places: int = 0
     alignment: int = 4
     fed: bool = False
+    early: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class ImpossibleError(Exception):
 
 
 MOMENTS = 3
-"""Of an event: while rows are moved, while the step reads and writes, after it."""
+"""Of an event: while rows are moved, while the step reads and writes, while rows are moved early after it."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ class Schedule:
     """Events in order; windows with their places; of each window the stage (and its input) that says which
     rows are kept; of each stage the last one that reads what it writes, and the only one (and its input).
 
+    ``can_be_early``: the windows whose rows could be moved as soon as they have been read.
     ``low`` and ``high`` [windows][moments]: which bytes of each window are needed, from its start.
     ``read`` [events][inputs] and ``written`` [events]: at which bytes of their windows steps read and write.
     ``moved_bytes``: in all.
@@ -89,6 +93,7 @@ class Schedule:
     keepers: tuple[tuple[int, int] | None, ...]
     wakes: tuple[int, ...]
     waiting: tuple[tuple[int, int] | None, ...]
+    can_be_early: tuple[int, ...]
     low: Ints
     high: Ints
     read: list[tuple[int, ...]]
@@ -114,7 +119,7 @@ def simulate(stages: Sequence[Stage], windows: Sequence[Window]) -> Schedule:
     ]
     final = _Run(stages, placed, keepers)
     final.go()
-    return final.schedule()
+    return final.schedule(order.can_be_early())
 
 
 def wakes(stages: Sequence[Stage]) -> tuple[int, ...]:
@@ -162,10 +167,11 @@ class _Run:
             for w in range(len(windows))
         ]
         self.produced = [window.height if window.given else 0 for window in windows]
-        self.start = [0] * len(windows)
+        self.start = [self._first_place(window) for window in range(len(windows))]
         self.step = [0] * len(stages)
         self.most = [0] * len(windows)
         self.candidates = [set(readers) for readers in self.readers]
+        self.early_candidates = [set(readers) for readers in self.readers]
         self.events: list[Event] = []
         self.read: list[tuple[int, ...]] = []
         self.written: list[int] = []
@@ -175,6 +181,14 @@ class _Run:
         self.moved_bytes = 0
         for window in range(len(windows)):
             self._refresh(window)
+
+    def _first_place(self, window: int) -> int:
+        """The row that the first place of a window is for in the beginning: one above the image where its
+        keeper reads padding, so that what is free of a window that moves late always lies before them."""
+        keeper = None if self._keepers is None else self._keepers[window]
+        if keeper is None or self.windows[window].early:
+            return 0
+        return min(0, self.stages[keeper[0]].inputs[keeper[1]].first)
 
     def go(self) -> None:
         fed = next((window for window, spec in enumerate(self.windows) if spec.fed), None)
@@ -250,9 +264,29 @@ class _Run:
         self._note(stage, number, step, first, moved)
         if number != OUTSIDE:
             self.step[number] += 1
-        for touched in {window, *(taken.window for taken in stage.inputs)}:
-            self._refresh(touched)
-        self._snapshot()
+        touched = {window, *(taken.window for taken in stage.inputs)}
+        moving = self._move_early(stage, number)
+        for one in touched:
+            self._refresh(one)
+        self._snapshot(*moving)
+
+    def _move_early(self, stage: Stage, number: int) -> list[tuple[int, int, int]]:
+        """Moves rows to the front of the windows that are early and whose keeper the stage is: which bytes of
+        them are needed meanwhile."""
+        found = []
+        for place, taken in enumerate(stage.inputs):
+            window, reader = taken.window, (number, place)
+            if self._keepers is None:
+                if self._wanted(reader) > min(map(self._wanted, self.readers[window])):
+                    self.early_candidates[window].discard(reader)
+            elif self.windows[window].early and self._keepers[window] == reader:
+                row_bytes = self.windows[window].row_bytes
+                kept = min(self.produced[window], self._wanted(reader))
+                found.append((window, 0, (self.produced[window] - self.start[window]) * row_bytes))
+                if kept > self.start[window]:
+                    self.start[window] = kept
+                    self.moved_bytes += (self.produced[window] - kept) * row_bytes
+        return found
 
     def _make_place(self, window: int, count: int) -> int:
         """Moves rows to the front where the next ones do not fit. How many."""
@@ -269,7 +303,7 @@ class _Run:
             return 0
         kept = min(produced, self._wanted(keeper))
         moved = produced - kept
-        self._snapshot((window, 0, (produced - self.start[window]) * spec.row_bytes) if moved else None)
+        self._snapshot(*[(window, 0, (produced - self.start[window]) * spec.row_bytes)][: int(moved > 0)])
         self.start[window] = kept
         self.moved_bytes += moved * spec.row_bytes
         return moved
@@ -295,15 +329,16 @@ class _Run:
         output = self.windows[stage.output]
         low = (min(first, self._first_kept(stage.output)) - self.start[stage.output]) * output.row_bytes
         high = (self.produced[stage.output] - self.start[stage.output]) * output.row_bytes
-        self._snapshot((stage.output, low, high) if low < high else None)
+        self._snapshot(*[(stage.output, low, high)][: int(low < high)])
 
-    def _snapshot(self, special: tuple[int, int, int] | None = None) -> None:
-        """Notes which bytes are needed now; ``special``: of one window others than the rows that are kept."""
+    def _snapshot(self, *special: tuple[int, int, int]) -> None:
+        """Notes which bytes are needed now; ``special``: of some windows others than the rows that are
+        kept."""
         if self._keepers is None:
             return
         lows, highs = self._lows.copy(), self._highs.copy()
-        if special is not None:
-            window, lows[window], highs[window] = special
+        for window, low, high in special:
+            lows[window], highs[window] = low, high
         self.low.append(lows)
         self.high.append(highs)
 
@@ -333,15 +368,27 @@ class _Run:
             if spec.kept or spec.given:
                 found.append(None)
                 continue
-            if not self.candidates[window]:
+            able = self.candidates[window]
+            if spec.early:
+                able = able & self.early_candidates[window]
+            if not able:
                 raise ImpossibleError("now one, now another reader of a tensor is behind the others")
-            found.append(min(self.candidates[window]))
+            found.append(min(able))
         return found
 
-    def schedule(self) -> Schedule:
+    def can_be_early(self) -> tuple[int, ...]:
+        """The windows of which a reader is behind all others once it has read."""
+        return tuple(
+            window
+            for window, spec in enumerate(self.windows)
+            if not (spec.kept or spec.given) and self.candidates[window] & self.early_candidates[window]
+        )
+
+    def schedule(self, can_be_early: tuple[int, ...]) -> Schedule:
+        """``can_be_early``: as the run without keepers has found it."""
         assert self._keepers is not None
         return Schedule(
-            self.events, tuple(self.windows), tuple(self._keepers), self.wakes, self.waiting,
+            self.events, tuple(self.windows), tuple(self._keepers), self.wakes, self.waiting, can_be_early,
             np.array(self.low, np.int32).T, np.array(self.high, np.int32).T, self.read, self.written,
             self.moved_bytes,
         )  # fmt: skip

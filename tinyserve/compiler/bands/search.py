@@ -2,9 +2,9 @@
 """Which runs of layers to compute by rows: bytes of arena against instructions.
 
 Bands begin and end where little passes from one layer to the next. Of each such run the simulation says how
-many bytes it needs at once, and the kernels' estimated costs how many instructions it adds. For every limit
-of bytes dynamic programming finds the bands that add least; the caller tries the few that are worth it for
-real.
+many bytes it needs at once, and the kernels' estimated costs how many instructions it adds. Layers at the
+busiest moment may have kernels that are slower and work in less. For every limit of bytes dynamic programming
+finds the bands that add least; the caller tries the few that are worth it for real.
 """
 
 from __future__ import annotations
@@ -12,16 +12,18 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from tinyserve.compiler.bands.build import kinds_of
 from tinyserve.compiler.bands.feed import FedInput
-from tinyserve.compiler.bands.schedule import ImpossibleError
+from tinyserve.compiler.bands.schedule import MOMENTS, ImpossibleError, Schedule
 from tinyserve.compiler.bands.stages import (
     Band,
-    Costs,
     KernelCost,
+    Kernels,
     Registry,
     Shape,
     cheapest,
@@ -78,6 +80,16 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Way:
+    """A kernel of a layer in a band: instructions beyond those of the layer at once, bytes that it works in.
+    ``variant``: None for the cheapest."""
+
+    variant: str | None
+    extra: float
+    scratch: int
+
+
+@dataclass(frozen=True)
 class Selection:
     """Bands that go together: bytes of the largest moment, and instructions in all."""
 
@@ -88,20 +100,20 @@ class Selection:
 
 @dataclass(eq=False)
 class Search:
-    """The search over one graph. ``plain`` is its program without bands, ``costs`` what an operator
-    costs by kernel variant, ``rates`` those of what is around kernels. ``fed``: the input, where it
-    is fed by rows; then every selection has a band that takes it."""
+    """The search over one graph. ``plain`` is its program without bands, ``rates`` are the costs of what is
+    around ``kernels``. ``fed``: the input, where it is fed by rows; then every selection has a band that
+    takes it."""
 
     graph: Graph
     plain: Program
     registry: Registry
-    costs: Costs
+    kernels: Kernels
     rates: Rates = Rates()
     fed: FedInput | None = None
     refusal: str = ""
     """Why the band of an input that is fed, or one of them, can't be."""
     _wholes: dict[int, float | None] = field(default_factory=dict)
-    _known: dict[tuple[int, int], float] = field(default_factory=dict)
+    _known: dict[tuple[int, int], list[Way]] = field(default_factory=dict)
 
     @property
     def nodes(self) -> Sequence[Node]:
@@ -111,7 +123,7 @@ class Search:
         """Selections of ever fewer bytes and ever more instructions, up to ``most`` more, the largest
         first."""
         alone = self._alone()
-        runs = self._runs(alone, most)
+        runs = _worthwhile(self._runs(alone, most))
         limits = sorted({run.nbytes for run in runs} | set(alone), reverse=True)
         if self.fed is not None:
             alone[self.fed.first] = _NEVER
@@ -143,7 +155,7 @@ class Search:
         return self._wholes[index]
 
     def _offers(self, node: Node, whole: Node) -> Mapping[str, KernelCost]:
-        return self.costs(node, whole) if self.registry(node).by_rows else {}
+        return self.kernels.slab_costs(node, whole) if self.registry(node).by_rows else {}
 
     def _portable(self, node: Node) -> float:
         return _PER_MAC * self.registry(node).macs(node) + _PER_OUTPUT * sum(
@@ -235,7 +247,7 @@ class Search:
         extra: dict[int, float] = {}
         for rows in ROWS:
             with contextlib.suppress(ImpossibleError):
-                extra[rows] = self._extra(index, node, rows, slabs_of(node, rule, rows))
+                extra[rows] = self._ways(index, node, rows, slabs_of(node, rule, rows))[0].extra
         most = min(extra.values(), default=0.0) + _HARDLY * self._plain_cost(index)
         return min((rows for rows, more in extra.items() if more <= most), default=1)
 
@@ -265,52 +277,108 @@ class Search:
         return tuple(max(1, count) for count in counts)
 
     def weigh(self, band: Band, most: float) -> list[Run]:
-        """The band, unless it adds more than ``most`` instructions. Raises ImpossibleError where there can
-        be no such band."""
+        """The band, with ever less that its kernels work in, while it adds no more than ``most``
+        instructions. Raises ImpossibleError where there can be no such band."""
         nodes = self.nodes[band.first : band.end]
         extra, steps = 0.0, 0
+        ways: list[list[Way]] = []
         for number, (node, count) in enumerate(zip(nodes, band.rows, strict=True)):
             rule = self.registry(node).rows(node)
             assert rule is not None
             slabs = slabs_of(node, rule, count)
             steps += len(slabs)
             extra += self.rates.step * len(slabs)
-            if not rule.gathers:
-                extra += self._extra(band.first + number, node, count, slabs)
+            ways.append(self._ways(band.first + number, node, count, slabs))
         if steps > _MOST_EVENTS:
             raise ImpossibleError("too many steps")
-        if extra > most:
+        if extra + sum(one[0].extra for one in ways) > most:
             return []
         kept = needed_after(band, self.graph, self.plain.values)
         shape = shape_of(nodes, band.rows, kept, self.registry, band.fed)
         schedule = shape.simulate()
         extra += _MOVED_BYTE * schedule.moved_bytes
-        return [Run(band, schedule.load + self._beside(band, shape), extra)]
+        beside = self._beside(band, shape)
+        return [
+            Run(replace(band, variants=variants), nbytes + beside, extra + more)
+            for variants, nbytes, more in self._with_less_scratch(schedule, ways)
+            if extra + more <= most
+        ]
 
-    def _extra(self, index: int, node: Node, rows: int, slabs: Sequence[Slab]) -> float:
-        """What a layer's kernels take more, by rows."""
+    def moved_windows(self, band: Band) -> list[int]:
+        """The windows of a band whose rows are moved, and could be as soon as others have been read: those of
+        the largest rows first."""
+        nodes = self.nodes[band.first : band.end]
+        kept = needed_after(band, self.graph, self.plain.values)
+        shape = shape_of(nodes, band.rows, kept, self.registry, band.fed)
+        schedule = shape.simulate()
+        made = {stage.output: stage.rows for stage in shape.stages}
+        moved = [n for n in schedule.can_be_early if schedule.windows[n].places > made.get(n, 1)]
+        return sorted(moved, key=lambda n: -made.get(n, 1) * schedule.windows[n].row_bytes)
+
+    def _with_less_scratch(
+        self, schedule: Schedule, ways: Sequence[Sequence[Way]]
+    ) -> Iterator[tuple[tuple[tuple[int, str], ...], int, float]]:
+        """Kernels of a band that are not the cheapest, with the bytes of the busiest moment and the added
+        instructions: first those of the fewest instructions, then ever less bytes, as long as these are a
+        larger part of all than the instructions that they cost."""
+        loads, chosen = _loads(schedule, len(ways)), [0] * len(ways)
+        all_instructions = max(1.0, self.instructions())
+        first = last = math.inf, 0.0
+        while all(at < len(one) for one, at in zip(ways, chosen, strict=True)):
+            taken = [one[at] for one, at in zip(ways, chosen, strict=True)]
+            busy = [load + way.scratch for load, way in zip(loads, taken, strict=True)]
+            nbytes, extra = max(schedule.load, *busy), sum(way.extra for way in taken)
+            if first[0] == math.inf:
+                first = nbytes, extra
+            slower = (extra - first[1]) / all_instructions
+            if nbytes < last[0] and slower <= (first[0] - nbytes) / first[0]:
+                last = nbytes, extra
+                named = tuple((n, way.variant) for n, way in enumerate(taken) if way.variant is not None)
+                yield named, nbytes, extra
+            if max(busy) < nbytes:
+                return
+            chosen[busy.index(nbytes)] += 1
+
+    def _ways(self, index: int, node: Node, rows: int, slabs: Sequence[Slab]) -> list[Way]:
+        """The kernels of a layer by rows: ever more instructions, ever less that they work in."""
         key = (index, rows)
         if key not in self._known:
-            kinds, top = kinds_of(slabs)
-            slab = kinds[top]
-            operator = self.registry(node)
-            small = slab_node(node, slab, operator.slab_attributes(node, slab))
-            whole = self._whole_cost(index)
-            extra = 0.0
-            offers = {} if whole is None else self._offers(small, node)
-            if has_four_bits(node) and not offers:
-                raise ImpossibleError("its weights of four bits are unpacked for each call")
-            if whole is not None:
-                times = height(node.output) / slab.outputs
-                cost = offers[cheapest(offers, times)].instructions if offers else self._portable(small)
-                extra = cost * times - whole
-            if node.name == "CONV_2D":
-                source = node.operands()[0]
-                again = sum(one.inputs for one in slabs) - height(source)
-                extra += self.rates.read_again * max(0, again) * row_bytes(source)
-                extra += self.rates.pixel * node.output.elements / node.output.shape[-1]
-            self._known[key] = extra
+            self._known[key] = self._find_ways(index, node, slabs)
         return self._known[key]
+
+    def _find_ways(self, index: int, node: Node, slabs: Sequence[Slab]) -> list[Way]:
+        operator = self.registry(node)
+        if slabs[0].begins:
+            return [Way(None, 0.0, operator.kept_between(node).nbytes)]
+        kinds, top = kinds_of(slabs)
+        slab = kinds[top]
+        small = slab_node(node, slab, operator.slab_attributes(node, slab))
+        whole = self._whole_cost(index)
+        offers = {} if whole is None else self._offers(small, node)
+        if has_four_bits(node) and not offers:
+            raise ImpossibleError("its weights of four bits are unpacked for each call")
+        times = height(node.output) / slab.outputs
+        again = self._read_again(node, slabs)
+        if not offers:
+            more = 0.0 if whole is None else self._portable(small) * times - whole
+            return [Way(None, again + more, self.kernels.slab_scratch(small, None))]
+        assert whole is not None
+        found: list[Way] = []
+        for variant in sorted(offers, key=lambda v: (offers[v].price(times), v)):
+            scratch = self.kernels.slab_scratch(small, variant)
+            if not found or scratch < found[-1].scratch:
+                more = again + offers[variant].instructions * times - whole
+                found.append(Way(variant if found else None, more, scratch))
+        return found
+
+    def _read_again(self, node: Node, slabs: Sequence[Slab]) -> float:
+        """What a convolution takes more by rows, whatever its kernel."""
+        if node.name != "CONV_2D":
+            return 0.0
+        source = node.operands()[0]
+        again = sum(one.inputs for one in slabs) - height(source)
+        pixels = self.rates.pixel * node.output.elements / node.output.shape[-1]
+        return self.rates.read_again * max(0, again) * row_bytes(source) + pixels
 
     def _beside(self, band: Band, shape: Shape) -> int:
         """Bytes of tensors that live past the band and have no part in it."""
@@ -318,6 +386,16 @@ class Search:
         later = {t for node in self.nodes[band.end :] for t in node.operands() if not t.is_constant}
         made_later = {one for node in self.nodes[band.first :] for one in node.outputs}
         return sum(tensor.nbytes for tensor in later - inside - made_later)
+
+
+def _loads(schedule: Schedule, stages: int) -> list[int]:
+    """The most bytes of rows that are needed while each stage works."""
+    sizes = np.maximum(schedule.high - schedule.low, 0).sum(axis=0)[1::MOMENTS]
+    found = [0] * stages
+    for event, size in zip(schedule.events, sizes, strict=True):
+        if event.stage >= 0:
+            found[event.stage] = max(found[event.stage], int(size))
+    return found
 
 
 def _stretches(fit: Sequence[bool]) -> list[tuple[int, int]]:
@@ -349,13 +427,28 @@ def _cuts(crossing: Sequence[int], start: int, end: int, busy: Sequence[int]) ->
     return [start, *middle, end]
 
 
+def _worthwhile(runs: Sequence[Run]) -> list[Run]:
+    """The runs, the cheapest first, without those that another run of the same layers beats."""
+    found: list[Run] = []
+    least: dict[tuple[int, int], int] = {}
+    for run in sorted(runs, key=lambda one: (one.extra, one.nbytes)):
+        place = (run.band.first, run.band.end)
+        if run.nbytes < least.get(place, _NEVER):
+            least[place] = run.nbytes
+            found.append(run)
+    return found
+
+
 def _cheapest(limit: int, alone: Sequence[int], runs: Sequence[Run]) -> Selection | None:
     """The bands with which no moment needs more than ``limit`` bytes, and that add the fewest
-    instructions."""
-    by_end: dict[int, list[Run]] = {}
+    instructions. ``runs``: the cheapest first."""
+    cheapest: dict[tuple[int, int], Run] = {}
     for run in runs:
         if run.nbytes <= limit:
-            by_end.setdefault(run.band.end, []).append(run)
+            cheapest.setdefault((run.band.first, run.band.end), run)
+    by_end: dict[int, list[Run]] = {}
+    for run in cheapest.values():
+        by_end.setdefault(run.band.end, []).append(run)
     best: list[tuple[float, tuple[Band, ...]]] = [(0.0, ())]
     for index, need in enumerate(alone):
         options = [best[index]] if need <= limit else []

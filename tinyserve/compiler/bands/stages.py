@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 from tinyserve.compiler.bands.schedule import ImpossibleError, Schedule, Stage, Window, simulate
 from tinyserve.compiler.graph.rows import (
@@ -35,14 +36,29 @@ class KernelCost:
     instructions: float
     flash: float = 0.0
 
+    def price(self, times: float = 1.0) -> float:
+        """Where it is run so many times."""
+        return times * self.instructions + self.flash
+
 
 def cheapest(costs: Mapping[str, KernelCost], times: float = 1.0) -> str:
     """The kernel variant of the least price, where it is run so many times."""
-    return min(costs, key=lambda v: (times * costs[v].instructions + costs[v].flash, v))
+    return min(costs, key=lambda v: (costs[v].price(times), v))
 
 
-Costs = Callable[[Node, Node], Mapping[str, KernelCost]]
-"""Of some rows of an operator, and of the whole of it: what its kernel variants cost."""
+class Kernels(Protocol):
+    """What is known of the kernels that can compute some rows of a layer."""
+
+    def slab_costs(self, node: Node, whole: Node) -> Mapping[str, KernelCost]:
+        """What some rows of an operator cost by those kernel variants that the ``whole`` of it can have;
+        empty where only one kernel takes it."""
+        ...
+
+    def slab_scratch(self, node: Node, variant: str | None) -> int:
+        """Bytes that the kernel works in while it computes these rows."""
+        ...
+
+
 MOST_WINDOWS = 250
 MOST_INPUTS = 8
 """Of a layer, read row by row: TS_ROW_BAND_INPUTS of ``kernels/row_band.h``."""
@@ -55,11 +71,14 @@ _MOST_HEIGHT = 0x7FFF
 class Band:
     """Layers ``first`` and on of the main graph, one for each of ``rows``: how many rows a step makes, or
     takes in where it gathers them. ``fed``: the model's input, where it comes row by row from outside (a
-    reshaped one has rows)."""
+    reshaped one has rows). ``variants``: the kernels of the layers that do not have the cheapest, by their
+    place in the band. ``early``: the windows whose rows are moved as soon as they have been read."""
 
     first: int
     rows: tuple[int, ...]
     fed: Tensor | None = None
+    variants: tuple[tuple[int, str], ...] = ()
+    early: tuple[int, ...] = ()
 
     @property
     def end(self) -> int:
@@ -132,9 +151,12 @@ def shape_of(
     kept: Collection[Tensor],
     registry: Registry,
     fed: Tensor | None = None,
+    *,
+    early: Collection[int] = (),
 ) -> Shape:
     """The band of these layers, none of which ``refusal`` speaks against. ``kept``: the tensors that are
-    needed after it. Raises ImpossibleError where the rows do not go together."""
+    needed after it. ``early``: numbers of windows. Raises ImpossibleError where the rows do not go
+    together."""
     if fed is not None and fed in kept:
         raise ImpossibleError("the input that is fed by rows is needed again later")
     numbers: dict[Tensor, int] = {}
@@ -159,6 +181,7 @@ def shape_of(
                         kept=tensor in kept,
                         alignment=max(4, tensor.dtype.itemsize),
                         fed=tensor is fed,
+                        early=len(windows) in early,
                     )
                 )
         taken = tuple(

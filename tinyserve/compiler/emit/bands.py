@@ -97,7 +97,7 @@ def band_tables(
         keeper = window.keeper or (-1, 0)
         yield (
             f"    {{at_{arg.name}, {window.row_bytes}, {window.height}, {window.rows}, {int(window.given)}, "
-            f"{keeper[0]}, {keeper[1]}, {arena(arg)}}},"
+            f"{int(window.early)}, {keeper[0]}, {keeper[1]}, {arena(arg)}}},"
         )
     yield "};"
     for number, stage in enumerate(call.stages):

@@ -188,6 +188,125 @@
         MATMUL_4 ts_dsp_matmul_4_s8, 0
         MATMUL_4 ts_dsp_matmul_4_relu_s8, 1
 
+        /* Four taps of 2 pixels and 2 channels: 13 instructions, 16 products.
+         * r0 weights, r1 and r2 patches, r4 and r5 sums of 256 B + A, r6 and r7 sums of A. */
+        .macro  STEPS_2
+        ldrd    r8, r9, [r0], #8
+        ldrd    r10, r11, [r1], #8
+        sxtb16  lr, r8
+        sxtb16  r3, r9
+        smlad   r4, r10, r8, r4
+        smlad   r6, r10, lr, r6
+        smlad   r4, r11, r9, r4
+        smlad   r6, r11, r3, r6
+        ldrd    r10, r11, [r2], #8
+        smlad   r5, r10, r8, r5
+        smlad   r7, r10, lr, r7
+        smlad   r5, r11, r9, r5
+        smlad   r7, r11, r3, r7
+        .endm
+
+        /* void name(job, patch, output): 2 pixels, all channels. Patch: [2 pixels][steps] words of two int16 taps.
+         * r12 steps left, which lie behind HALF. */
+        .macro  MATMUL_2 name, relu
+        BEGIN_FUNCTION \name
+        push    {r4-r11, lr}
+        CFI_PUSHED 4, 11
+        sub     sp, sp, #FRAME
+        .cfi_adjust_cfa_offset FRAME
+        ldm     r0, {r3-r7}
+        mov     r0, r6
+        add     r7, r7, r6
+        strd    r1, r7, [sp, #PATCH]
+        strd    r2, r4, [sp, #OUTPUT]
+        strd    r5, r3, [sp, #HALF]
+0:
+        ldrd    r8, r9, [r0], #8
+        strd    r8, r9, [sp, #SHIFTS]
+        asr     r6, r8, #8
+        bic     r4, r9, #255
+        add     r4, r4, r6
+        mov     r5, r4
+        mov     r7, r6
+        ldr     r12, [sp, #HALF + 4]
+        add     r2, r1, r12, lsl #2
+        subs    r12, r12, #8
+        blo     2f
+1:
+        .rept   4
+        STEPS_2
+        .endr
+        subs    r12, r12, #8
+        bhs     1b
+2:
+        adds    r12, r12, #8
+        beq     4f
+3:
+        ldr     r8, [r0], #4
+        ldr     r10, [r1], #4
+        ldr     r11, [r2], #4
+        sxtb16  lr, r8
+        smlad   r4, r10, r8, r4
+        smlad   r6, r10, lr, r6
+        smlad   r5, r11, r8, r5
+        smlad   r7, r11, lr, r7
+        subs    r12, r12, #1
+        bne     3b
+4:
+        sub     r4, r4, r6
+        sub     r5, r5, r7
+        ldr     r1, [sp, #HALF]
+        ldrd    r2, r3, [sp, #SHIFTS]
+        ldrd    r12, lr, [r0], #8
+        lsl     r8, r1, r2
+        lsl     r9, r1, r3
+        lsl     r6, r6, #1
+        lsl     r7, r7, #1
+        .if     \relu
+        add     r9, r9, #64
+        smmlar  r6, r6, r12, r8
+        smmlar  r7, r7, r12, r8
+        smmla   r4, r4, lr, r9
+        smmla   r5, r5, lr, r9
+        .else
+        smmlar  r10, r6, r12, r8
+        smmlar  r11, r7, r12, r8
+        add     r6, r10, r6, asr #31
+        add     r7, r11, r7, asr #31
+        asr     r4, r4, #7
+        asr     r5, r5, #7
+        smmlar  r10, r4, lr, r9
+        smmlar  r11, r5, lr, r9
+        add     r4, r10, r4, asr #31
+        add     r5, r11, r5, asr #31
+        .endif
+        asr     r6, r6, r2
+        asr     r7, r7, r2
+        asr     r4, r4, r3
+        asr     r5, r5, r3
+        .irp    acc, r4, r5, r6, r7
+        ssat    \acc, #8, \acc, asr #1
+        .endr
+        ldrd    r1, r2, [sp, #OUTPUT]
+        strb    r6, [r1]
+        strb    r4, [r1, #1]
+        add     r3, r1, #2
+        add     r1, r1, r2
+        strb    r7, [r1]
+        strb    r5, [r1, #1]
+        str     r3, [sp, #OUTPUT]
+        ldrd    r1, r2, [sp, #PATCH]
+        cmp     r0, r2
+        bne     0b
+        add     sp, sp, #FRAME
+        .cfi_adjust_cfa_offset -FRAME
+        pop     {r4-r11, pc}
+        END_FUNCTION \name
+        .endm
+
+        MATMUL_2 ts_dsp_matmul_2_s8, 0
+        MATMUL_2 ts_dsp_matmul_2_relu_s8, 1
+
         /* void name(job, patch, output): 1 pixel, all channels. Patch: [steps] words of two int16 taps.
          * r0 weights, r1 patch, r2 sum of 256 B + A, r3 sum of A, r12 steps left. */
         .macro  MATMUL_1 name, relu

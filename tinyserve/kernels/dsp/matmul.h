@@ -36,6 +36,10 @@ void ts_dsp_matmul_4_relu_s8(const ts_dsp_matmul *matmul, const int32_t *patch, 
 void ts_dsp_matmul_1_s8(const ts_dsp_matmul *matmul, const int32_t *patch, int8_t *output);
 void ts_dsp_matmul_1_relu_s8(const ts_dsp_matmul *matmul, const int32_t *patch, int8_t *output);
 
+/* Of 2 pixels, whose patches lie one behind the other. */
+void ts_dsp_matmul_2_s8(const ts_dsp_matmul *matmul, const int32_t *patch, int8_t *output);
+void ts_dsp_matmul_2_relu_s8(const ts_dsp_matmul *matmul, const int32_t *patch, int8_t *output);
+
 /* The same with widened weights, for zero point -128, see matmul_wide.S. */
 void ts_dsp_matmul_4_wide_s8(const ts_dsp_matmul *matmul, const int32_t *patch, int8_t *output);
 void ts_dsp_matmul_1_wide_s8(const ts_dsp_matmul *matmul, const int32_t *patch, int8_t *output);

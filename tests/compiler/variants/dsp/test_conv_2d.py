@@ -89,16 +89,18 @@ def test_winograd_gives_the_same_bytes(tmp_path: Path) -> None:
     assert result.stack_bytes <= STACK_LIMIT
 
 
-def test_one_pixel_at_a_time_gives_the_same_bytes(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("variant", "least"), [("dsp-single", 20), ("dsp-pair", 32)])
+def test_fewer_pixels_at_a_time_give_the_same_bytes(variant: str, least: int, tmp_path: Path) -> None:
     ram = Target(FEATURES, "ram")
     cases = [conv_case(4000 + seed) for seed in range(40)]
     offers = [lower(load(case.model), ram, "case").offers for case in cases]
-    taken = [case for case, offer in zip(cases, offers, strict=True) if "dsp-single" in str(offer)]
-    layers = {layer for offer in offers for layer, names in offer.items() if "dsp-single" in names}
-    single = replace(ram, choices=tuple(Choice(layer, "dsp-single") for layer in sorted(layers)))
-    result = compare(taken, tmp_path, "cortex-m4", single, "dsp-single")
+    taken = [case for case, offer in zip(cases, offers, strict=True) if variant in str(offer)]
+    layers = {layer for offer in offers for layer, names in offer.items() if variant in names}
+    chosen = replace(ram, choices=tuple(Choice(layer, variant) for layer in sorted(layers)))
+    result = compare(taken, tmp_path, "cortex-m4", chosen, variant)
     assert not result.differences
-    assert result.variants == len(taken) >= 20
+    assert result.variants == len(taken) >= least
+    assert result.stack_bytes <= STACK_LIMIT
 
 
 @pytest.mark.parametrize("cpu", ["cortex-m4", "cortex-m7", "cortex-m33"])

@@ -22,6 +22,8 @@ from tinyserve.compiler.variants.dsp import clamp, conv_2d_s16, packing, wide, w
 PIXELS = 4
 REASON = "SMLAD on two taps of 4 pixels x 2 channels; dsp: two weights per half-word, dsp-wide: widened"
 REASON_SINGLE = "SMLAD on two taps of 1 pixel x 2 channels: a smaller patch at the arena's peak"
+REASON_PAIR = "SMLAD on two taps of 2 pixels x 2 channels: half the patch"
+_REASONS = {"single": REASON_SINGLE, "pair": REASON_PAIR}
 WIDE_GAIN = 70.0
 """Instructions per inference that a byte of flash must save where neither size nor speed comes first."""
 
@@ -65,6 +67,18 @@ class DspConv2DParams(Params, c_type="ts_dsp_conv_2d_s8_params"):
     row_words: int
 
 
+@dataclass(frozen=True)
+class DspConv2D1x1PairParams(Params, c_type="ts_dsp_conv_2d_1x1_pair_s8_params"):
+    one: DspConv2D1x1Params
+    multiply_2: str | None
+
+
+@dataclass(frozen=True)
+class DspConv2DPairParams(Params, c_type="ts_dsp_conv_2d_pair_s8_params"):
+    one: DspConv2DParams
+    multiply_2: str | None
+
+
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """Candidates for ungrouped convolutions: weights packed by twos, widened, or transformed; int16."""
     input, weights = node.input("input"), node.input("weights")
@@ -77,6 +91,8 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     transformed = winograd.filters(node) if lowering.target.optimize != "size" else None
     if transformed is not None and _is_worth(node, lowering.target.optimize, transformed, forms):
         found.append(winograd.candidate(node, lowering, transformed))
+    if forms and lowering.target.optimize in ("balanced", "ram"):
+        found.append(_pair_candidate(node, lowering, forms[0]))
     if forms and lowering.target.optimize == "ram" and not _is_pointwise(conv_window(node)):
         found.append(_single_candidate(node, lowering, forms[0]))
     return found
@@ -103,6 +119,13 @@ def _single_candidate(node: Node, lowering: Lowering, form: packing.Matmul) -> C
     single = replace(form, variant=f"{form.variant}-single")
     cost = 1.3 * _cost(conv_window(node), form) + clamp.cost(node)
     return Candidate(single.variant, cost, REASON_SINGLE, lambda: _lower(node, lowering, single, pixels=1))
+
+
+def _pair_candidate(node: Node, lowering: Lowering, form: packing.Matmul) -> Candidate:
+    """Two pixels at a time: half the patch, a twentieth more instructions."""
+    pair = replace(form, variant=f"{form.variant}-pair")
+    cost = 1.06 * _cost(conv_window(node), form) + clamp.cost(node)
+    return Candidate(pair.variant, cost, REASON_PAIR, lambda: _lower_pair(node, lowering, pair))
 
 
 def run_length(view: Window, channels: int) -> int:
@@ -172,6 +195,36 @@ def _lower(node: Node, lowering: Lowering, packed: packing.Matmul, pixels: int =
     _call(node, lowering, packed, "conv_2d", params, patch=patch, lead=lead)
 
 
+def _lower_pair(node: Node, lowering: Lowering, packed: packing.Matmul) -> None:
+    input, output = node.input("input"), node.output
+    view, depth, channels = conv_window(node), input.shape[3], output.shape[3]
+    pointwise = _is_pointwise(view)
+    pixels = view.pixels if pointwise else view.pixels // max(1, view.batches)
+    products = _products(node, lowering, packed, 1)
+    if pixels % 2 == 0:
+        products = replace(products, multiply_1=None)
+    multiply_2 = f"ts_dsp_matmul_2_{packed.kernel}" if pixels > 1 else None
+    words, name = min(2, pixels) * packed.steps, f"{output.name}_patch"
+    if pointwise:
+        size = f"TS_DSP_CONV_2D_1X1_SCRATCH_BYTES({min(2, pixels)}, {packed.steps})"
+        one = DspConv2D1x1Params(products, pixels, depth)
+        lead = _block_lead(np.arange(pixels, dtype=np.int64)[None, :], depth, channels, 2)
+        _call(
+            node, lowering, packed, "conv_2d_1x1_pair", DspConv2D1x1PairParams(one, multiply_2),
+            patch=lowering.scratch(name, 4 * words, size=size), lead=lead,
+        )  # fmt: skip
+        return
+    words = 2 * packed.steps
+    row_words, rows = -(-run_length(view, depth) // 4), 1 + _most_cut(view, 1)
+    size = f"TS_DSP_CONV_2D_SCRATCH_BYTES({words}, {row_words}, {rows})"
+    patch = lowering.scratch(name, 4 * (words + row_words * rows), size=size)
+    params = DspConv2DPairParams(
+        DspConv2DParams(products, view, input.zero_point, words, row_words), multiply_2
+    )
+    lead = _lead(view, depth, channels, 2)
+    _call(node, lowering, packed, "conv_2d_pair", params, patch=patch, lead=lead)
+
+
 def lower_pointwise(node: Node, lowering: Lowering, packed: packing.Matmul, pixels: int, depth: int) -> None:
     """A 1x1 convolution, or a fully connected layer whose batches are the pixels."""
     params = DspConv2D1x1Params(_products(node, lowering, packed, pixels), pixels, depth)
@@ -219,13 +272,13 @@ def _call(
     weights, output = node.input("weights"), node.output
     source, target = lowering.operand(node.input("input")), lowering.buffer(output)
     add_call(
-        node, lowering, f"ts_dsp_{kernel}_s8", "dsp/conv_2d.h",
+        node, lowering, f"ts_dsp_{kernel}_s8", f"dsp/conv_2d{'_pair' * kernel.endswith('_pair')}.h",
         params=params, inputs=[source], outputs=[target],
         scratch=[patch],
         overlaps=overlaps(source, target, lead),
         macs=output.elements * weights.elements // weights.shape[0],
         sources=(f"dsp/{packed.source}", "dsp/patch.S"), variant=packed.variant,
-        reason=REASON_SINGLE if packed.variant.endswith("-single") else REASON,
+        reason=_REASONS.get(packed.variant.rpartition("-")[2], REASON),
     )  # fmt: skip
     clamp.add_clamp(node, lowering)
 
