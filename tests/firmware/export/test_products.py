@@ -7,14 +7,17 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from tests.firmware.export.test_libraries import STRICT, expected, make, need, network, run
 from tests.firmware.export.test_wasm import node
+from tinyserve import boards
 
-# FreeRTOS is not packaged where the tests run: its tasks are POSIX threads here.
+FREERTOS = Path(__file__).parent / "freertos"
+
 TASKS = """
 #include <pthread.h>
 #include <sched.h>
@@ -69,6 +72,38 @@ def test_two_tasks_run_a_model_each_layer_by_layer(tmp_path: Path) -> None:
     said = [tuple(map(int, line.split())) for line in run(tmp_path / "product", cwd=tmp_path).splitlines()]
     want = [(expected(network(1), value)[0], expected(network(2), value)[0]) for value in range(4)]
     assert said == want * 50
+
+
+@pytest.mark.parametrize("delays", [1, 0], ids=["each gives way", "by the tick"])
+def test_two_tasks_of_freertos_run_a_model_each(delays: int, tmp_path: Path) -> None:
+    """On an emulated Cortex-M3, where TINYSERVE_FREERTOS names the kernel's sources: Debian's source package
+    of MicroPython has them, for instance, below ports/cc3200/FreeRTOS/Source."""
+    kernel = os.environ.get("TINYSERVE_FREERTOS")
+    if not kernel:
+        pytest.skip("TINYSERVE_FREERTOS does not name the kernel's sources")
+    need("arm-none-eabi-gcc", "qemu-system-arm")
+    places = [
+        make("stm32cube", tmp_path, name, network(seed), board=boards.load("mps2-an385"), instance="caller")
+        / "Middlewares"
+        / name
+        for name, seed in (("kws", 1), ("vww", 2))
+    ]
+    own = [path for place in places for path in place.rglob("*") if path.suffix in {".c", ".S"}]
+    port = Path(kernel) / "portable/GCC/ARM_CM3"
+    theirs = [Path(kernel) / name for name in ("tasks.c", "list.c", "queue.c", "portable/MemMang/heap_4.c")]
+    includes = [f"-I{path}" for path in (FREERTOS, Path(kernel) / "include", port, *places)]
+    run(
+        "arm-none-eabi-gcc", "-mcpu=cortex-m3", "-mthumb", "-std=gnu11", "-O2", f"-DDELAYS={delays}",
+        "-nostartfiles", "--specs=nosys.specs", *includes, FREERTOS / "main.c", *own, *theirs,
+        port / "port.c", "-T", FREERTOS / "product.ld", "-o", "product", cwd=tmp_path,
+    )  # fmt: skip
+    said = run(
+        "qemu-system-arm", "-M", "mps2-an385", "-display", "none", "-monitor", "none", "-serial", "none",
+        "-chardev", "stdio,id=said", "-semihosting-config", "enable=on,target=native,chardev=said",
+        "-kernel", "product", cwd=tmp_path,
+    )  # fmt: skip
+    want = [(expected(network(1), value)[0], expected(network(2), value)[0]) for value in range(4)]
+    assert [tuple(map(int, line.split())) for line in said.splitlines()] == want * 50
 
 
 def test_a_page_loads_two_models_side_by_side(tmp_path: Path) -> None:
