@@ -31,8 +31,9 @@ from tinyserve.compiler.program import Buffer, Constant, Operand, Overlap, Param
 from tinyserve.compiler.variants import Candidate
 
 _INT32 = 1 << 31
-_TRANSPOSING = 4.5
-"""Instructions per element of a matrix that is turned at run time."""
+_TRANSPOSING = {"mve": 1.2}
+_TRANSPOSING_BYTES = 4.5
+"""Instructions per element of a matrix that is turned at run time, by vectors or by bytes."""
 _PASS = 40.0
 """Of the products of one row, beside."""
 
@@ -254,7 +255,8 @@ def batch_matmul(node: Node, lowering: Lowering, dots: Dots) -> list[Candidate]:
         return []
     count = output.elements // (shape.rows * shape.columns)
     at_run_time = not node.attributes.adjoint_right and not right.is_constant
-    extra = _TRANSPOSING * shape.columns * shape.depth if at_run_time else 0.0
+    rate = _TRANSPOSING.get(dots.feature, _TRANSPOSING_BYTES)
+    extra = rate * shape.columns * shape.depth if at_run_time else 0.0
     passes = shape.rows + int(left.zero_point != 0)  # one for the sums of columns
     products = passes * (dots.products(shape.columns, shape.depth) + _PASS)
     cost = count * (products + dots.per_result * shape.rows * shape.columns + extra)

@@ -9,6 +9,10 @@
 
 #include "../common/fixed_point.h"
 
+#if defined(__ARM_FEATURE_MVE)
+#include "../common/helium.h"
+#endif
+
 /* left [rows][depth], right [columns][depth], or [depth][columns] with transpose. Offsets are negated zero points.
  * ones: depth of them. Batch strides as in batch_matmul.h. */
 /* Bytes of scratch: sums of columns, where the left zero point is not 0, and a transposed matrix. */
@@ -27,6 +31,21 @@ typedef struct {
 
 static inline void ts_matmul_transpose_s8(int8_t *to, const int8_t *from, int32_t rows, int32_t columns)
 {
+#if defined(__ARM_FEATURE_MVE)
+    if (columns <= UINT16_MAX / 8) { /* the offsets of 8 rows */
+        const uint16x8_t offsets = vmulq_n_u16(vidupq_n_u16(0, 1), (uint16_t)columns);
+        for (int32_t column = 0; column < columns; column++, from++) {
+            const int8_t *source = from;
+            for (int32_t left = rows; left > 0; left -= 8, source += 8 * columns) {
+                const mve_pred16_t lanes = vctp16q((uint32_t)left);
+                const int16x8_t values = vldrbq_gather_offset_z_s16(source, offsets, lanes);
+                TS_STORE_LANES(vstrbq_p_s16, to, values, lanes);
+                to += left < 8 ? left : 8;
+            }
+        }
+        return;
+    }
+#endif
     for (int32_t column = 0; column < columns; column++, from++) {
         const int8_t *source = from;
 #pragma GCC unroll 4
