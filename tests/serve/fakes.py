@@ -24,6 +24,7 @@ class Script:
     claimed_s: float | None = None
     broken: dict[str, str] = field(default_factory=dict)
     lying: set[str] = field(default_factory=set)
+    absent: dict[str, str] = field(default_factory=dict)
     gate: threading.Event = field(default_factory=threading.Event)
     ran: list[tuple[str, Sample]] = field(default_factory=list)
     opened: list[str] = field(default_factory=list)
@@ -71,6 +72,9 @@ class FakeEngine(Engine):
         if self._name in self._script.lying:
             outputs = tuple(bytes(len(data)) for data in outputs)
         return Ran(outputs, compute_s=self._script.seconds, ticks=1)
+
+    def absence(self) -> str:
+        return self._script.absent.get(self._name, "")
 
     def close(self) -> None:
         pass

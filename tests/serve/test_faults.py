@@ -214,3 +214,19 @@ def test_one_slow_inference_refuses_later_requests_for_a_minute_at_most(
         monkeypatch.setattr(estimate, "REMEMBERED_S", 0.1)  # the minute is over
         time.sleep(0.2)
         assert ask(served, timeout=1_500_000).status == 200
+
+
+def test_a_member_that_goes_while_nobody_asks_is_missed(
+    shapes: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(member, "LOOK_S", 0.01)
+    monkeypatch.setattr(member, "FIRST_PAUSE_S", 0.01)
+    script = Script(seconds=0.01)
+    with serving(fleet(shapes), tmp_path, open_with=script.open, members=2) as served:
+        script.broken["a"] = script.absent["a"] = "/dev/ttyA is gone"
+        a = next(one for one in served.inside(served.running.gateway.members) if one.name == "a")
+        _until(lambda: a.state != "ready")
+        assert a.reason == "/dev/ttyA is gone" and script.ran == []
+        script.broken.clear()
+        script.absent.clear()
+        served.wait_ready(2)

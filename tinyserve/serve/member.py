@@ -26,6 +26,8 @@ LONGEST_PAUSE_S = 30.0
 LONGEST_ABSENCE_S = 2.0
 """Between two looks for a board that is not there: plugged in, it serves soon."""
 OPEN_TIMEOUT_S = 600.0
+LOOK_S = 1.0
+"""Between two looks whether a member is still there."""
 CLOSE_S = 10.0
 """How long a port that is being closed is waited for."""
 STEADY_S = 60.0
@@ -70,6 +72,8 @@ class Member:
         self._wake = asyncio.Event()
         self._reset = asyncio.Event()
         self._is_leaving = False
+        self._absence = ""
+        self._watching: asyncio.Task[None] | None = None
         self._worker: Worker | None = None
         self._closing: Worker | None = None
         self._task: asyncio.Task[None] | None = None
@@ -165,12 +169,16 @@ class Member:
         margin = MARGIN if self.kind == "board" else SHARED_MARGIN
         self.service = ServiceTime(engine.timed_s, time.monotonic(), margin)
         self.state, self.reason = "ready", ""
+        self._absence = ""
+        self._watching = asyncio.create_task(self._watch(engine))
         self._feed.joined(self)
 
     async def _serve(self) -> None:
         """Until the member fails, which raises, or is reset."""
         assert self._engine is not None
         while not self._reset.is_set() and not self._is_leaving:
+            if self._absence:
+                raise DeviceError(self._absence)
             work = self._feed.next_work(self)
             if work is None:
                 self._wake.clear()
@@ -186,6 +194,13 @@ class Member:
         why = "is being replaced" if self._is_leaving else "was reset"
         self._feed.left(self, DeviceError(f"{self.name}: {why}"))
         self._close()
+
+    async def _watch(self, engine: Engine) -> None:
+        """A member that nobody asks anything is missed, too."""
+        while not self._absence:
+            await asyncio.sleep(LOOK_S)
+            self._absence = engine.absence()
+        self._wake.set()
 
     async def _compute(self, engine: Engine, work: Work) -> Ran:
         if engine.inline:
@@ -223,6 +238,9 @@ class Member:
 
     def _close(self) -> None:
         """In its thread: what hangs there is left to itself."""
+        if self._watching is not None:
+            self._watching.cancel()
+            self._watching = None
         if self._worker is not None:
             engine, self._engine = self._engine, None
             self._worker.stop(engine.close if engine is not None else lambda: None)

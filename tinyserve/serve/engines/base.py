@@ -49,6 +49,10 @@ class Engine(ABC):
         """Ends a call of ``run`` that hangs; from any thread. What talks over a line has limits of its
         own."""
 
+    def absence(self) -> str:
+        """Why it is known to be gone, without asking it; "" where it may be there. From any thread."""
+        return ""
+
     def check(self, model: Served) -> None:
         """Runs a sample whose answer is known. Raises DeviceError where another one comes."""
         sample, expected = model.golden

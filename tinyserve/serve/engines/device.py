@@ -72,8 +72,19 @@ class DeviceEngine(Engine):
         compute_s = ticks / self._tick_hz if self._tick_hz else computed_s - loaded_s
         return Ran(outputs, max(0.0, total_s - compute_s), compute_s, ticks, events)
 
+    def absence(self) -> str:
+        port = self.identity.port
+        return (
+            f"{port} is gone: the board was unplugged" if _is_path(port) and not Path(port).exists() else ""
+        )
+
     def close(self) -> None:
         self._close()
+
+
+def _is_path(port: str) -> bool:
+    """Not a URL, nor a port of a system that has no files for them."""
+    return port.startswith("/")
 
 
 @contextmanager

@@ -38,6 +38,9 @@ class TwinEngine(Engine):
     def interrupt(self) -> None:
         self._process.kill()
 
+    def absence(self) -> str:
+        return "" if self._process.exit_code is None else f"{self._name}: the twin's process has ended"
+
     def close(self) -> None:
         self._process.close()
 
