@@ -6,14 +6,18 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from tests.bench.models import write_classifier, write_dataset
 from tests.support.places import CHECKOUT
 from tinyserve.cli.main import SECTIONS
+from tinyserve.convert.frameworks.provision import FRONTENDS
 from tinyserve.extras import PACKAGES, missing_package
+from tinyserve.platforms.base import Platform
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -117,7 +121,10 @@ def test_the_help_of_a_command_needs_no_extra(name: str, directory: Path) -> Non
 
 def test_the_doctor_knows_the_packages_of_every_extra() -> None:
     extras = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    known = {package.name for package in PACKAGES} | {"setuptools"}  # setuptools: emlearn's, on later Pythons
+    known = {package.name for package in PACKAGES} | {
+        "setuptools",  # emlearn's, on later Pythons
+        "tensorflow",  # for processors that tensorflow-cpu has no wheels for
+    }
     lines = [line for extra, lines in extras.items() if extra != "test" for line in lines]
     wanted = {re.split(r"[<>=;~ []", line)[0] for line in lines}
     assert wanted - known == set()
@@ -126,6 +133,37 @@ def test_the_doctor_knows_the_packages_of_every_extra() -> None:
 
 def test_a_module_of_nobodys_is_a_bug_and_no_missing_extra() -> None:
     assert missing_package(ModuleNotFoundError("no", name="tinyserve.nowhere")) is None
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "tensorflow", "has_tflm"),
+    [
+        ("linux", "x86_64", "tensorflow-cpu", True),
+        ("linux", "aarch64", "tensorflow", False),
+        ("darwin", "arm64", "tensorflow", False),
+        ("win32", "AMD64", "tensorflow-cpu", False),
+    ],
+)
+def test_each_system_gets_the_packages_that_have_wheels_for_it(
+    system: str, machine: str, tensorflow: str, has_tflm: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As PyPI had them in November 2026: pip refuses the whole extra where one has none."""
+    here = {"sys_platform": system, "platform_machine": machine, "python_version": "3.13"}
+
+    def names(lines: Iterable[str]) -> set[str]:
+        found = map(Requirement, lines)
+        return {one.name for one in found if one.marker is None or one.marker.evaluate(here)}
+
+    text = (CHECKOUT / "pyproject.toml").read_text(encoding="utf-8")
+    extras = tomllib.loads(text)["project"]["optional-dependencies"]
+    both = {"tensorflow-cpu", "tensorflow"}
+    for extra in ("convert", "test"):
+        assert ("tflite-micro" in names(extras[extra])) == has_tflm
+    assert names(extras["convert"]) & both == {tensorflow}
+    assert names(FRONTENDS["tensorflow"].requirements) & both == {tensorflow}
+    monkeypatch.setattr(Platform, "kind", lambda self: f"{system} {machine}")
+    (tflm,) = (package for package in PACKAGES if package.name == "tflite-micro")
+    assert tflm.install.startswith("pip install" if has_tflm else "no wheels for this system")
 
 
 def test_a_package_without_wheels_for_this_python_comes_with_what_to_do_instead(

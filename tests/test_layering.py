@@ -15,7 +15,7 @@ import tinyserve
 
 ROOT = Path(tinyserve.__file__).parent
 _LAYERS = """
-    escapes errors extras platforms files documents databases npz cache progress locks programs resources
+    escapes errors platforms extras files documents databases npz cache progress locks programs resources
     templates tool_versions words cluster
     bundle quality
     compiler.graph compiler.names compiler.reserved compiler.events compiler.program

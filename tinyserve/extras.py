@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+from tinyserve import platforms
 from tinyserve.errors import ToolError
 
 
@@ -22,12 +23,16 @@ class Package:
     newest: tuple[int, int] | None = None
     """The last Python that it has wheels for; None: it has them for all."""
     instead: str = ""
-    """What to do with a later Python."""
+    """What to do with a later Python, or on another system."""
+    only: str = ""
+    """The one system that it has wheels for, as ``Platform.kind`` calls it; empty: it has them for all."""
 
     @property
     def install(self) -> str:
-        """The command that installs it, or what to do where this Python is too new for it."""
-        if self.newest is not None and sys.version_info[:2] > self.newest:
+        """The command that installs it, or what to do where this Python is too new for it, or the system
+        another."""
+        too_new = self.newest is not None and sys.version_info[:2] > self.newest
+        if too_new or self.only not in ("", platforms.here().kind()):
             return self.instead
         return f"pip install 'tinyserve[{self.extra}]'"
 
@@ -49,7 +54,14 @@ PACKAGES = (
         "tinyserve setup --frontend tensorflow",
     ),
     Package("ai-edge-litert", "ai_edge_litert", "convert", "runs float models for the accuracy check"),
-    Package("tflite-micro", "tflite_micro", "convert", "the reference for expected outputs"),
+    Package(
+        "tflite-micro",
+        "tflite_micro",
+        "convert",
+        "the reference for expected outputs",
+        instead="no wheels for this system: expected outputs are the compiled model's",
+        only="linux x86_64",
+    ),
     Package("onnx", "onnx", "onnx", "reads ONNX and PyTorch models"),
     Package("onnxruntime", "onnxruntime", "onnx", "runs ONNX models for the accuracy check"),
     Package("scikit-learn", "sklearn", "sklearn", "reads scikit-learn models"),

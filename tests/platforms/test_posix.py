@@ -6,7 +6,6 @@ from __future__ import annotations
 import errno
 import os
 import platform
-import resource
 import signal
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from tinyserve.platforms import posix
 from tinyserve.platforms.darwin import Darwin
 from tinyserve.platforms.posix import Posix
 
+resource = pytest.importorskip("resource")
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="POSIX")
 BOTH = pytest.mark.parametrize("system", [Posix(), Darwin()], ids=["posix", "darwin"])
 

@@ -216,6 +216,9 @@ class _Oracle:
             self._child = None
 
     def _start(self) -> None:
+        from tests.support.tflm import require
+
+        require()
         self._child = subprocess.Popen(
             [sys.executable, "-m", "tests.support.differential"],
             stdin=subprocess.PIPE,

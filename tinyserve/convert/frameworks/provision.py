@@ -66,7 +66,8 @@ FRONTENDS: Mapping[str, Frontend] = MappingProxyType(
                 "TensorFlow for Python 3.14 on, 2 GB",
                 "environment",
                 (
-                    "tensorflow-cpu>=2.21,<2.22",
+                    "tensorflow-cpu>=2.21,<2.22; platform_machine == 'x86_64' or platform_machine == 'AMD64'",
+                    "tensorflow>=2.21,<2.22; platform_machine != 'x86_64' and platform_machine != 'AMD64'",
                     "ai-edge-litert>=2.1",
                     "ai-edge-quantizer>=0.10,<0.11",
                     "numpy>=1.26",
