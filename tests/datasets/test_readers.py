@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from tinyserve.bundle import TensorInfo
-from tinyserve.datasets import readers, synthetic
+from tinyserve.datasets import readers, stream, synthetic
 from tinyserve.datasets.dataset import Dataset
+from tinyserve.datasets.named import Reading
 from tinyserve.errors import DataError
 
 IMAGE = TensorInfo("image", [1, 4, 4, 1], "float32")
@@ -29,6 +30,23 @@ def test_npz_with_samples_and_labels(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.inputs[0], images())
     assert found.labels is not None
     assert found.labels.tolist() == list(range(12))
+
+
+def test_labels_of_a_named_output_are_those_of_its_name(tmp_path: Path) -> None:
+    """In one file that holds them for all outputs; else those called y."""
+    kinds, sizes = np.arange(12) % 3, np.linspace(0, 1, 12)
+    np.savez(tmp_path / "d.npz", x=images(), kind=kinds, size=sizes, y=np.zeros(12))
+    for name, wanted in (("kind", kinds), ("size", sizes), ("other", np.zeros(12)), ("", np.zeros(12))):
+        for load in (readers.load, stream.load):
+            labels = load(tmp_path / "d.npz", [IMAGE], Reading(labels=name)).labels
+            np.testing.assert_array_equal(labels, wanted)
+
+
+def test_an_input_is_no_label(tmp_path: Path) -> None:
+    """An output may have the name of an input."""
+    np.savez(tmp_path / "d.npz", image=images(), vector=np.zeros((12, 3), np.float32))
+    found = readers.load(tmp_path / "d.npz", [IMAGE, VECTOR], Reading(labels="vector"))
+    assert found.labels is None
 
 
 def test_one_hot_labels_become_classes(tmp_path: Path) -> None:

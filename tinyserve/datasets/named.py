@@ -83,7 +83,8 @@ class Reading:
     is a window's length. ``sample_rate``: that the model was trained with, in Hz; 0 takes any.
     ``missing``: values may be NaN, since the model knows what to take instead. ``time``: the column of a
     table that says when; windows are then of rows that follow one another. ``time_unit``: of times that are
-    numbers, one of ``TIME_UNITS``. ``entity``: the column that says whose rows they are.
+    numbers, one of ``TIME_UNITS``. ``entity``: the column that says whose rows they are. ``labels``: an
+    array of this name holds them, where there is one; of a model of several outputs, that output's.
     """
 
     pixel_range: tuple[float, float] | None = None
@@ -93,6 +94,15 @@ class Reading:
     time: str = ""
     time_unit: str = "s"
     entity: str = ""
+    labels: str = ""
+
+    def labelled(self, named: Named, inputs: Sequence[TensorInfo]) -> Named:
+        """The arrays with the labels that are asked for."""
+        found = named.arrays.get(self.labels)
+        if found is None or self.labels in {info.name for info in inputs}:
+            return named
+        rest = {name: array for name, array in named.arrays.items() if name != self.labels}
+        return replace(named, arrays=rest, labels=found)
 
     def at(self, rate_hz: float) -> Reading:
         """With this sampling rate, where none was given."""

@@ -80,6 +80,7 @@ def _suffixes(path: Path) -> set[str]:
 
 def match(named: Named, inputs: Sequence[TensorInfo], reading: Reading = AS_IT_IS) -> Dataset:
     """Assigns arrays to inputs (by name, else by order of likely names, else by shape) and checks them."""
+    named = reading.labelled(named, inputs)
     chosen = _assign(named, inputs)
     fitted = [_fit(chosen[info.name], info, named.origin, reading) for info in inputs]
     counts = {info.name: len(array) for info, array in zip(inputs, fitted, strict=True)}

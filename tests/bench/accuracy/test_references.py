@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from tests.bench.models import write_classifier, write_dataset
 from tinyserve.bench.accuracy import run as accuracy
-from tinyserve.bench.accuracy.references import references
+from tinyserve.bench.accuracy.references import against_original, references
 from tinyserve.compiler.ops.support import tflm_resolver
 from tinyserve.convert import convert
 
@@ -49,3 +51,13 @@ def test_operators_that_tflm_lacks_are_named(tmp_path: Path) -> None:
         found = references(made, dataset, task, limit=10)
     assert found.interpreted is None
     assert found.notes == ("TFLM was not run: it has no FULLY_CONNECTED",)
+
+
+@pytest.mark.parametrize(("scheme", "drop"), [("float32", 0.0), ("int8", None)])
+def test_a_model_in_float_is_its_own_original(scheme: str, drop: float | None, tmp_path: Path) -> None:
+    """So that --max-drop can be asked of it."""
+    made = convert(write_classifier(tmp_path / "m.tflite"), output=tmp_path / "b")
+    dataset = write_dataset(tmp_path / "d.npz")
+    made = replace(made, manifest=structs.replace(made.manifest, quantize=scheme))
+    quality = against_original(made, accuracy.run(made, dataset), None)
+    assert (quality.drop if quality else None) == drop

@@ -10,7 +10,8 @@ import joblib
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
-from sklearn.compose import ColumnTransformer
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA, FastICA, TruncatedSVD
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -23,6 +24,7 @@ from sklearn.linear_model import (
     Ridge,
     SGDClassifier,
 )
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
@@ -140,6 +142,40 @@ def test_columns_by_name_are_refused_with_the_way_to_fit_it() -> None:
     with pytest.raises(UnsupportedError, match="picks its columns by name") as caught:
         scalers.of([step], 3, "m")
     assert "to_numpy()" in caught.value.hint
+
+
+SEARCHES: dict[str, Any] = {
+    "of a pipeline": GridSearchCV(make_pipeline(StandardScaler(), Ridge()), {"ridge__alpha": [0.1, 1]}, cv=2),
+    "of a model": make_pipeline(StandardScaler(), GridSearchCV(Ridge(), {"alpha": [0.1, 1]}, cv=2)),
+    "of pipelines in one": make_pipeline(
+        MinMaxScaler(),
+        RandomizedSearchCV(make_pipeline(PCA(2), Ridge()), {"ridge__alpha": [0.1, 1]}, n_iter=1, cv=2),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_a_search_is_the_model_that_it_found(name: str) -> None:
+    model = SEARCHES[name].fit(X, Y)
+    np.testing.assert_allclose(by_layers(model, FAR).ravel(), model.predict(FAR), atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("model", "hint"),
+    [
+        (TransformedTargetRegressor(Ridge(), func=np.log1p, inverse_func=np.expm1), "model.regressor_"),
+        (
+            CalibratedClassifierCV(LogisticRegression(max_iter=500), cv=2),
+            "calibrated_classifiers_[0].estimator",
+        ),
+        (GridSearchCV(Ridge(), {"alpha": [0.1, 1]}, cv=2, refit=False), "refit=True"),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_models_around_others_say_what_to_save(model: Any, hint: str) -> None:
+    with pytest.raises(UnsupportedError, match=f"{type(model).__name__} has no form") as caught:
+        sklearn._layers(model.fit(X, Y), "m")
+    assert hint in caught.value.hint
 
 
 ESTIMATORS: dict[str, Any] = {

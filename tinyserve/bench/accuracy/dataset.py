@@ -15,6 +15,7 @@ import numpy.typing as npt
 from tinyserve.bench.result import Accuracy
 from tinyserve.bundle import EVENT, PIPELINE, Bundle, Manifest, Score, TaskScores, dequantize, quantize
 from tinyserve.datasets.dataset import Dataset
+from tinyserve.datasets.named import Reading
 from tinyserve.errors import DataError, TinyserveError, UsageError
 from tinyserve.quality.classification import Classification
 from tinyserve.quality.orders import doubt_of
@@ -86,7 +87,7 @@ def unchecked(path: Path, manifest: Manifest, limit: int | None, output: str, wa
     from tinyserve.datasets import stream
 
     place = output_place(manifest, output)
-    found = stream.load(path, manifest.inputs)
+    found = stream.load(path, manifest.inputs, Reading(labels=output))
     labels = named_labels(found, manifest.labels)
     labels = None if labels is None else labels[:limit]
     task = _task(path, manifest, place, labels, wanted)

@@ -75,8 +75,10 @@ def agreement(compiled: Summary, other: Summary) -> float:
 
 
 def against_original(made: Bundle, compiled: Summary, original: Summary | None) -> Quality | None:
-    """The verdict on the compiled model, by the float original over the same samples; without that, or where
-    it says nothing, as the conversion measured it."""
+    """The verdict on the compiled model, by the float original over the same samples, which a model in float
+    is itself; without that, or where it says nothing, as the conversion measured it."""
+    if original is None and made.manifest.quantize == "float32":
+        original = compiled
     if original is None:
         return of_bundle(made.manifest)
     count = min(len(compiled.kept), len(original.kept))

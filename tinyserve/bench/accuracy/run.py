@@ -109,6 +109,7 @@ def run(
     Raises DataError, UsageError, ToolError, FileSystemError, DeviceError.
     """
     place = output_place(made.manifest, output)
+    reading = replace(reading, labels=output)
     piece = piece or piece_samples(made.manifest.inputs)
     stream = open_stream(dataset, made.manifest.inputs, piece, reading.at(made.manifest.rate_hz))
     task, pieces = _task(made.manifest, place, stream.pieces, wanted)
@@ -161,7 +162,7 @@ def run_reference(
         raise UsageError(f"{made.path}: has no float original", "convert from the float model")
     if not is_float and (lacking := tflm_resolver.lacking_in(reader.read(model.read_bytes()))):
         raise UnsupportedError(f"it has no {', '.join(lacking)}", "--no-compare")
-    inputs = made.manifest.inputs
+    inputs, reading = made.manifest.inputs, replace(reading, labels=output)
     stream = open_stream(dataset, inputs, min(piece_samples(inputs), limit), reading)
     place = output_place(made.manifest, output)
     info = made.manifest.outputs[place]

@@ -29,6 +29,16 @@ _LOGISTIC = ("LogisticRegression", "LogisticRegressionCV")
 _EXPONENTIAL = ("PoissonRegressor", "GammaRegressor", "TweedieRegressor")
 _LINEAR = "LinearRegression, Ridge, Lasso, ElasticNet, LogisticRegression, LinearSVC/SVR, SGD"
 
+_INSTEAD = {
+    "TransformedTargetRegressor": "save the model inside, joblib.dump(model.regressor_, 'model.joblib'), and "
+    "apply model.transformer_.inverse_transform to what it answers in the program around it",
+    "CalibratedClassifierCV": "save the classifier inside, which chooses among the same classes: "
+    "joblib.dump(model.calibrated_classifiers_[0].estimator, 'model.joblib')",
+    "GridSearchCV": "fit the search with refit=True, so that it keeps a model, and save that: "
+    "joblib.dump(search.best_estimator_, 'model.joblib')",
+}
+"""What to save instead of a model around another."""
+
 
 @dataclass(frozen=True)
 class Dense:
@@ -183,7 +193,8 @@ def _estimator_layers(estimator: Any, where: str) -> list[Dense]:
         return [Dense(weights, bias, _linear_activation(estimator, weights.shape[1]))]
     raise UnsupportedError(
         f"{where}: {name} has no form as layers",
-        f"{_LINEAR}, MLPs, {', '.join(distances.KINDS)} have one, and of trees: {', '.join(forest.KINDS)}",
+        _INSTEAD.get(name.replace("Halving", "").replace("RandomizedSearch", "GridSearch"))
+        or f"{_LINEAR}, MLPs, {', '.join(distances.KINDS)} have one, and of trees: {', '.join(forest.KINDS)}",
     )
 
 
