@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,6 +21,7 @@ from tinyserve.serve.events.escalation import Escalation
 from tinyserve.serve.events.hub import Hub
 from tinyserve.serve.member import Member, OpenEngine
 from tinyserve.serve.observe.drift import Drift, DriftMetrics, watch
+from tinyserve.serve.observe.log import fields_of
 from tinyserve.serve.observe.observer import Observer
 from tinyserve.serve.pool import Pool
 from tinyserve.serve.request import Done, InferAnswer, InferRequest
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 ModelState = Literal["UNAVAILABLE", "LOADING", "READY", "UNLOADING"]
 SPILL = "spill"
 _TICK_S = 0.02
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,7 @@ class Gateway:
                 first = await self._replace_first(old, new)
             model.pool = new
             model.state, model.reason = "READY", ""
+            _log.info("model loaded", extra=fields_of(model=name, sha256=loaded.sha256))
             await self._replace_rest(old, new, first)
 
     async def _replace_first(self, old: Pool, new: Pool) -> Member:
@@ -154,14 +158,15 @@ class Gateway:
 
     async def unload(self, name: str) -> None:
         """Answers what was admitted, and closes the model's members. Goes on if its caller is cancelled."""
-        await asyncio.shield(self._unload(self._named(name)))
+        await asyncio.shield(self._unload(self._named(name), name))
 
-    async def _unload(self, model: _Model) -> None:
+    async def _unload(self, model: _Model, name: str) -> None:
         async with model.lock:
             if model.pool is not None:
                 model.state, model.reason = "UNLOADING", "unloading"
                 await self._retire(model.pool)
                 model.pool = None
+                _log.info("model unloaded", extra=fields_of(model=name))
             model.state, model.reason = "UNAVAILABLE", "unloaded"
 
     async def drain(self) -> None:

@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tinyserve.cli.console import echo
 from tinyserve.cli.options import PATH
+
+if TYPE_CHECKING:
+    from tinyserve.serve.observe.log import Style
 
 
 @click.command(name="serve")
@@ -20,8 +24,12 @@ from tinyserve.cli.options import PATH
     "--cache", type=click.IntRange(min=0, max=10_000_000), default=0, metavar="N",
     help="Keep the last N answers per model, by the input's bytes.",
 )  # fmt: skip
+@click.option(
+    "--log", "style", type=click.Choice(["text", "json"]),
+    help="Write what members and models do to stderr, a line each.  [default: faults alone]",
+)  # fmt: skip
 @click.option("--check", is_flag=True, help="Read FLEET and the models, then exit.")
-def command(*, fleet: Path, spill: str | None, cache: int, check: bool) -> None:
+def command(*, fleet: Path, spill: str | None, cache: int, style: Style | None, check: bool) -> None:
     """Serve the boards, twins and hosts of FLEET (a fleet.toml) over the Open Inference Protocol.
 
     Its addresses are printed on stdout when it listens. SIGTERM and Ctrl-C end it: what was admitted is
@@ -38,6 +46,10 @@ def command(*, fleet: Path, spill: str | None, cache: int, check: bool) -> None:
                 loaded = served.load(name, parsed, report)
                 echo(f"{name} {loaded.version}: {loaded.sha256}")
         return
+    if style is not None:
+        from tinyserve.serve.observe import log
+
+        log.configure(style)
     from tinyserve.serve.gateway import Options
     from tinyserve.serve.running import Addresses, run
 

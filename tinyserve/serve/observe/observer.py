@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import get_args
@@ -10,6 +11,7 @@ from typing import get_args
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from tinyserve.serve.member import Member, State
+from tinyserve.serve.observe.log import fields_of
 from tinyserve.serve.request import Done
 
 _SECONDS = (
@@ -17,6 +19,7 @@ _SECONDS = (
     30.0,
 )  # fmt: skip
 _TIMES = (("queue", "waiting"), ("link", "to and from the member"), ("compute", "computing"))
+_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -127,3 +130,6 @@ class Observer:
             self._states.labels(model, member.name, state).set(state == member.state)
         if member.state == "broken":
             self._faults.labels(model, member.name).inc()
+        level = logging.WARNING if member.state == "broken" else logging.INFO
+        fields = fields_of(model=model, member=member.name, state=member.state, reason=member.reason)
+        _log.log(level, "member %s", member.state, extra=fields)

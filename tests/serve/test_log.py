@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The server's log: what members and models do, a line each, which no name can break."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.serve.fakes import Script
+from tests.serve.running import serving
+from tests.serve.test_faults import fleet
+from tinyserve.bundle import Bundle
+from tinyserve.serve.observe import log
+
+
+@pytest.fixture
+def logged(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
+    stream = io.StringIO()
+    logger = logging.getLogger(log.LOGGER)
+    level = logger.level
+    handler = log.configure(request.param, stream)
+    yield stream
+    logger.removeHandler(handler)
+    logger.setLevel(level)
+
+
+@pytest.mark.parametrize("logged", ["json"], indirect=True)
+def test_members_and_models_are_followed(shapes: Bundle, tmp_path: Path, logged: io.StringIO) -> None:
+    script = Script(0.001, broken={"a": 'no "port"\nhere'})
+    with serving(fleet(shapes), tmp_path, open_with=script.open, members=1) as served:
+        assert served.ask("/v2/repository/models/shapes/unload", b"").status == 200
+    lines = [json.loads(line) for line in logged.getvalue().splitlines()]
+    assert all({"time", "level", "logger", "message"} <= set(line) for line in lines)
+    broken = next(line for line in lines if line.get("state") == "broken")
+    assert (broken["member"], broken["model"], broken["reason"]) == ("a", "shapes", 'no "port"\nhere')
+    assert broken["level"] == "warning"
+    models = [(line["message"], line["model"]) for line in lines if line["message"].startswith("model ")]
+    assert models == [("model loaded", "shapes"), ("model unloaded", "shapes")]
+
+
+@pytest.mark.parametrize("logged", ["text", "json"], indirect=True)
+def test_a_record_is_a_line_whatever_is_in_it(logged: io.StringIO) -> None:
+    logger = logging.getLogger("tinyserve.serve.test")
+    logger.warning("a\nb %s", "\x1b[2J", extra=log.fields_of(member="x\r\ny", level="forged", odd=Path("z")))
+    (line,) = logged.getvalue().splitlines()
+    assert "\x1b" not in line and "x\r" not in line
+    if line.startswith("{"):
+        said = json.loads(line)
+        assert said["level"] == "warning" and said["odd"] == "z"
+
+
+@pytest.mark.parametrize("logged", ["json"], indirect=True)
+def test_an_exception_stays_in_its_record(logged: io.StringIO) -> None:
+    try:
+        raise ValueError("no")
+    except ValueError as error:
+        logging.getLogger("tinyserve.serve.test").error("failed", exc_info=error)
+    assert "ValueError: no" in json.loads(logged.getvalue())["exception"]
