@@ -30,7 +30,7 @@ def _cross(step: spec.Cross, value: Value, flow: Flow) -> Value:
     total = math.prod(step.sizes)
     if total > _MOST_COMBINATIONS:
         raise flow.error(f"{total:,} combinations", f"up to {_MOST_COMBINATIONS:,}")
-    chosen = _whole(selected(step.columns, value, flow), [size - 1 for size in step.sizes], flow)
+    chosen = _whole(selected(step.columns, flow.floats(value), flow), [size - 1 for size in step.sizes], flow)
     strides = [math.prod(step.sizes[place + 1 :]) for place in range(len(step.sizes))]
     return banded([strides], chosen, flow)
 

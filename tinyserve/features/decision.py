@@ -40,7 +40,10 @@ def write(
     real = scores
     if dtype != _FLOATS:
         real = writer.tensor(f"{place}/scores", shape, _FLOATS)
-        writer.builtin("DEQUANTIZE", "", [scores], real)
+        if quantization is None:  # whole numbers: whether a guard's limits held
+            writer.builtin("CAST", "CastOptions", [scores], real)
+        else:
+            writer.builtin("DEQUANTIZE", "", [scores], real)
     leave = decision.enter if decision.leave is None else decision.leave
     ignored = np.isin(np.arange(math.prod(shape)), decision.ignore).astype(np.int32)
     levels = np.array([decision.enter, leave, decision.margin], np.float32)

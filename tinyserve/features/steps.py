@@ -51,8 +51,9 @@ def _window(step: spec.Window, value: Value, flow: Flow) -> Value:
     count = 1 + (samples + kept - length) // hop
     shape = (count, length, width) if len(value.shape) > 1 else (count, length)
     framed = flow.custom(
-        "FeatureFrames", value, [], shape, width=width, length=length, hop=hop, history=int(flow.stream)
-    )
+        "FeatureFrames", _narrow(value, flow), [], shape, width=width, length=length, hop=hop,
+        history=int(flow.stream),
+    )  # fmt: skip
     return replace(framed, bin_rate_hz=value.rate_hz, rate_hz=value.rate_hz / hop, windows=True)
 
 
@@ -66,9 +67,14 @@ def _stack(step: spec.Stack, value: Value, flow: Flow) -> Value:
     if step.rows <= rows:
         raise flow.error(f"each inference has {counted(rows, 'row')} already", f"rows above {rows}")
     return flow.custom(
-        "FeatureFrames", value, [], (step.rows, *value.shape[1:]), width=width, length=step.rows, hop=rows,
-        history=int(flow.stream),
+        "FeatureFrames", _narrow(value, flow), [], (step.rows, *value.shape[1:]), width=width,
+        length=step.rows, hop=rows, history=int(flow.stream),
     )  # fmt: skip
+
+
+def _narrow(value: Value, flow: Flow) -> Value:
+    """Of a type that frames are kept in: what follows computes in float32 anyway."""
+    return flow.floats(value) if value.dtype == "int32" else value
 
 
 @build.register
