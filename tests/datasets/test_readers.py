@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -231,3 +232,26 @@ def test_floats_that_stand_for_bytes_are_whole(tmp_path: Path) -> None:
     np.savez(tmp_path / "scaled.npz", x=values / 255)
     with pytest.raises(DataError, match="does not fit the input's type uint8"):
         readers.load(tmp_path / "scaled.npz", [info])
+
+
+@pytest.mark.parametrize(
+    ("place", "raw", "said"),
+    [
+        (34, b"\x48\0", "samples of 72 bits"),
+        (22, b"\0\0", "bad # of channels"),
+        (20, b"\3\0", "unknown format"),
+    ],
+)
+def test_a_wav_of_another_kind_is_named(place: int, raw: bytes, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(bytes(3200))
+    data = bytearray(path.read_bytes())
+    data[place : place + len(raw)] = raw
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=said):
+        readers.load(path, [TensorInfo("samples", [1, 1600], "int16")])
+    path.write_bytes(data[:30])
+    with pytest.raises(DataError, match=r"cannot be read as WAV: \S"):
+        readers.load(path, [TensorInfo("samples", [1, 1600], "int16")])

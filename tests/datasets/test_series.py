@@ -229,3 +229,42 @@ def test_directories_of_recordings_are_classes(reading: Reading, tmp_path: Path)
             load(tmp_path, info, reading)
     else:
         assert load(tmp_path, info, reading).labels is None
+
+
+@pytest.mark.parametrize(
+    ("header", "change", "said"),
+    [
+        ("at,x,x,z", None, "two columns are called 'x'"),
+        ("at,x,y,z", "0.1,5", "row 6: 2 cells, and the header has 4"),
+        ("at,x,y,z", "0.1,5,0,1,9", "row 6: 5 cells"),
+        ("at,x,y,label", "0.1,5,0,", "row 6: its label is missing"),
+        ("at,x,y,z", "nan,5,0,1", "row 6"),
+        ("at,x,y,z", "0.1,1e300,0,1", "values beyond float32"),
+    ],
+)
+def test_a_damaged_table_is_named(header: str, change: str | None, said: str, tmp_path: Path) -> None:
+    path = log(tmp_path / "a.csv", np.arange(8) / 50)
+    lines = [header, *path.read_text().splitlines()[1:]]
+    if change is not None:
+        lines[6] = change
+    path.write_text("\n".join(lines) + "\n")
+    info = [TensorInfo("samples", [1, 2, 2 if "label" in header else 3], "float32")]
+    with pytest.raises(DataError, match=said):
+        load(path, info, Reading(time="at", missing=True))
+
+
+@pytest.mark.parametrize("reading", [Reading(time="at"), Reading()])
+def test_y_is_an_axis_where_another_column_is_the_label(reading: Reading, tmp_path: Path) -> None:
+    """Of a joystick: x and y."""
+    (tmp_path / "a.csv").write_text("at,x,y,label\n0,1,2,left\n1,3,4,left\n")
+    info = [TensorInfo("samples", [1, 2, 2 if reading.time else 3], "float32")]
+    found = load(tmp_path / "a.csv", info, reading)
+    assert found.inputs[0][0, :, -2:].tolist() == [[1, 2], [3, 4]]
+    assert found.labels.tolist() == ["left"]
+
+
+def test_lists_are_no_values_of_a_row(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"at": np.arange(8) / 50, "x": [[1.0, 2.0]] * 8, "z": np.zeros(8)}), path)
+    with pytest.raises(DataError, match="'x' holds no numbers"):
+        load(path, INPUT, Reading(time="at"))

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 from scipy import fft, signal
@@ -79,6 +81,7 @@ def test_windows_without_a_rate_are_windows() -> None:
         (MOTION, "cutoff_hz = 20", "cutoff_hz = 50", "cutoff"),
         (MOTION, "cutoff_hz = 20", "sections = [[1.0, 0.0, 0.0, 0.0, 0.0]]", "either"),
         (MOTION, "factor = 2", "factor = 5", "factor 5"),
+        (TABLE, "shape = [4]", "shape = [16777216, 4, 16777216]", "1,125,899,906,842,624 values"),
         (MOTION, '"median"', '"mode"', "mode"),
         (MOTION, "quantile:0.9", "quantile:1.5", "quantile:1.5"),
         (MOTION, 'input = "slow"', 'input = "fast"', "no step 'fast'"),
@@ -96,6 +99,15 @@ def test_steps_that_do_not_fit_are_named(text: str, before: str, after: str, sai
     assert before in text
     with pytest.raises(DataError, match=f"step '.*{said}"):
         written(spec(text.replace(before, after, 1)))
+
+
+@pytest.mark.parametrize(
+    ("a1", "a2", "grows"), [(-1.9, 0.95, False), (-1.0, 0.0, False), (0, 1.01, True), (-2.0, 0.9, True)]
+)
+def test_a_filter_that_grows_without_bound_is_named(a1: float, a2: float, grows: bool) -> None:
+    given = spec(f'[input]\nshape = [8]\n[[steps]]\nkind = "iir"\nsections = [[1.0, 0.0, 0.0, {a1}, {a2}]]\n')
+    with pytest.raises(DataError, match="section 0 grows") if grows else nullcontext():
+        written(given)
 
 
 def test_features_that_a_model_does_not_take_are_refused_with_both_shapes() -> None:

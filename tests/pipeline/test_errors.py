@@ -146,7 +146,7 @@ def test_what_does_not_fit_is_said(case: str, directory: Path) -> None:
     [
         (b"", "nodes"),
         (b"\xff", "no text"),
-        (b"nodes = 3", "nodes"),
+        (b"nodes = 3", "Expected `array`"),
         (b"nodes = []", "nodes"),
         (b'nodes = [{name = "A b", model = "x"}]', "name"),
         (b'nodes = [{name = "a\\u0000", model = "x"}]', "name"),

@@ -17,6 +17,7 @@ from tinyserve.files import with_ending
 
 SUFFIXES = frozenset({".wav"})
 _FULL_SCALE = 32768
+_WIDEST = 4  # bytes of a sample
 _SHORTEST = 400  # samples: 25 ms at 16 kHz; a smaller input is features, not audio
 
 
@@ -68,12 +69,14 @@ def _samples(file: Path, rate: int) -> Array:
             raw = opened.readframes(opened.getnframes())
     except (OSError, EOFError, wave.Error) as error:
         raise DataError(
-            f"{file}: cannot be read as WAV: {error or 'it ends too early'}", "save it as 16-bit PCM"
+            f"{file}: cannot be read as WAV: {str(error) or 'it ends too early'}", "save it as 16-bit PCM"
         ) from error
     if rate and found != rate:
         raise DataError(
             f"{file}: recorded at {found} Hz, the model takes {rate} Hz", "resample the recordings"
         )
+    if width > _WIDEST:
+        raise DataError(f"{file}: samples of {8 * width} bits", "save it as 16-bit PCM")
     if not raw:
         raise DataError(f"{file}: holds no sound", "remove it")
     values = _pcm(raw[: len(raw) - len(raw) % (width * channels)], width)

@@ -29,10 +29,14 @@ def is_label(name: str) -> bool:
 
 
 def label_columns(names: Sequence[str]) -> list[str]:
-    """Those of a table's columns that hold labels. ``y`` beside ``x`` and ``z`` is an axis of a sensor."""
+    """Those of a table's columns that hold labels. ``y`` beside ``x`` and ``z``, or beside a column that says
+    what it is, is an axis of a sensor."""
     plain = {name.strip().lower() for name in names}
     axes = {"x", "y", "z"}
-    return [name for name in names if is_label(name) and not (axes <= plain and name.strip().lower() in axes)]
+    found = [
+        name for name in names if is_label(name) and not (axes <= plain and name.strip().lower() in axes)
+    ]
+    return [name for name in found if name.strip().lower() != "y"] or found
 
 
 def is_number(cell: str) -> bool:

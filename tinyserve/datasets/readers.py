@@ -272,12 +272,21 @@ def _cast(array: Array, info: TensorInfo, where: str) -> Array:
     if info.scale != 0.0 and array.dtype == np.dtype(info.dtype) and info.dtype != "uint8":
         return bundle.dequantize(array, info)  # quantized already; uint8 is more often raw pixels
     if info.scale != 0.0 or info.dtype == "float32":
-        return array.astype(np.float32)
+        return _as_float32(array, where)
     dtype = np.dtype(info.dtype)
     if dtype.kind == "b":
         return array.astype(dtype)
     check_integers(array, info.dtype, where)
     return array.astype(dtype)
+
+
+def _as_float32(array: Array, where: str) -> Array:
+    """Raises DataError for numbers that become infinite on the way."""
+    with np.errstate(over="ignore"):
+        made: Array = array.astype(np.float32)
+    if array.dtype.itemsize > made.dtype.itemsize and (np.isinf(made) & np.isfinite(array)).any():
+        raise DataError(f"{where} has values beyond float32", "a unit in which they are below 3.4e38")
+    return made
 
 
 def check_integers(array: Array, dtype: str, where: str) -> None:

@@ -235,6 +235,8 @@ def opened(path: Path, inputs: Sequence[TensorInfo], reading: Reading) -> Record
 def _opened(path: Path, inputs: Sequence[TensorInfo], reading: Reading) -> Series:
     info = only_input(path, inputs)
     names = columns.names(path) if path.suffix.lower() == ".parquet" else _header(path)
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise DataError(f"{path}: two columns are called '{visible(twice)}'", "names that differ")
     for name in (reading.time, reading.entity):
         if name and name not in names:
             raise DataError(
@@ -285,7 +287,7 @@ def _parquet_rows(path: Path, reading: Reading, values: list[str], label: str | 
 
 
 def _numbers(found: Array, path: Path, name: str) -> Array:
-    if found.dtype.kind not in "fiub":
+    if found.dtype.kind not in "fiub" or found.ndim > 1:
         raise DataError(f"{path}: the column '{visible(name)}' holds no numbers", "leave it out of the file")
     return found
 
@@ -298,7 +300,7 @@ def _times(column: Any, path: Path, first: int, unit: int) -> Array:
     if found.dtype.kind == "M":
         made: Array = found.astype("datetime64[ns]").astype(np.int64)
         return made
-    if found.dtype.kind not in "iuf" or not (np.abs(found.astype(np.float64)) * unit < _MOST_NS).all():
+    if found.dtype.kind not in "iuf" or not (np.abs(found.astype(np.float64)) < _MOST_NS / unit).all():
         raise DataError(
             f"{path}, rows from {first}: the times are no times", f"timestamps, or numbers: {_TIME_UNIT}"
         )
@@ -319,22 +321,24 @@ def _header(path: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class _Cells:
-    """Where in a line of CSV what stands; -1: nowhere. ``unit``: of times, in nanoseconds. ``named``: labels
-    are names."""
+    """Where in a line of CSV what stands; -1: nowhere. ``unit``: of times, in nanoseconds. ``width``: cells
+    of a line. ``named``: labels are names."""
 
     time: int
     entity: int
     values: list[int]
     label: int
     unit: int
+    width: int
     named: bool = False
 
 
 def _csv_rows(path: Path, reading: Reading, values: list[str], label: str | None) -> Iterator[Rows]:
-    places = {name: place for place, name in enumerate(_header(path))} | {"": -1}
+    header = _header(path)
+    places = {name: place for place, name in enumerate(header)} | {"": -1}
     cells = _Cells(
         places[reading.time], places[reading.entity], [places[name] for name in values], places[label or ""],
-        TIME_UNITS[reading.time_unit],
+        TIME_UNITS[reading.time_unit], len(header),
     )  # fmt: skip
     gathered: list[list[str]] = []
     first = 1
@@ -357,25 +361,29 @@ def _csv_rows(path: Path, reading: Reading, values: list[str], label: str | None
 
 def _csv_batch(path: Path, lines: list[list[str]], first: int, cells: _Cells) -> Rows:
     row = first
+    labels: list[str | float] = []
     times, table = np.empty(len(lines), np.int64), np.empty((len(lines), len(cells.values)))
     try:
         for row, line in enumerate(lines, first):
+            if len(line) != cells.width:
+                raise ValueError(f"{counted(len(line), 'cell')}, and the header has {cells.width}")
             times[row - first] = _nanoseconds(line[cells.time], cells.unit)
             table[row - first] = [float(line[place].strip() or "nan") for place in cells.values]
+            if cells.label >= 0:
+                labels.append(_label(line[cells.label], cells.named))
         names = np.array([line[cells.entity] if cells.entity >= 0 else _ALL for line in lines])
-        labels = None
-        if cells.label >= 0:
-            labels = np.array([_label(line[cells.label], cells.named) for line in lines])
     except (ValueError, IndexError, OverflowError) as error:
         raise DataError(
             f"{path}, row {row}: {visible(str(error))[:120]}",
             f"numbers (labels: all numbers, or all names), and times as ISO 8601 or {_TIME_UNIT}",
         ) from error
-    return Rows(first, times, names, table, labels)
+    return Rows(first, times, names, table, np.array(labels) if labels else None)
 
 
 def _label(cell: str, named: bool) -> str | float:
-    """A name or a number, as in the first row: raises ValueError for a name among numbers."""
+    """A name or a number, as in the first row: raises ValueError for a name among numbers, and for none."""
+    if not cell.strip():
+        raise ValueError("its label is missing")
     return cell.strip() if named else float(cell)
 
 

@@ -84,7 +84,7 @@ def _table(file: Path, reading: Reading) -> tuple[Array, Array | None]:
     values = np.empty((len(rows), len(wanted)), dtype=np.float64)
     for index, row in enumerate(rows):
         try:
-            if len(row) != width:
+            if len(row) != width or not all(row[place].strip() for place in marked):
                 raise ValueError
             values[index] = [float(row[place].strip() or empty) for place in wanted]
         except ValueError:

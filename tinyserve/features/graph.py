@@ -11,6 +11,8 @@ from tinyserve.features import spec
 from tinyserve.features.flow import HINT, Flow, Value, Writer
 from tinyserve.features.kinds import build
 
+_MOST_VALUES = 1 << 28
+"""That a step may give: 1 GiB of float32. More is a slip of the keyboard."""
 INPUT = "input"
 """What steps call the raw input."""
 
@@ -45,12 +47,13 @@ def write(given: spec.Spec, writer: Writer, shape: tuple[int, ...] | None = None
     tensor = writer.tensor(taken.name or "samples", (1, *taken.shape), taken.type)
     raw = Value(tensor, tuple(taken.shape), taken.type, taken.rate_hz)
     flow, known, stages = Flow(writer, taken.stream), {INPUT: raw}, []
-    before = raw
+    flow.step = INPUT
+    before = _bounded(raw, flow)
     for number, step in enumerate(given.steps, 1):
         flow.step = spec.name_of(number, step)
         if flow.step in known:
             raise flow.error("the name is taken", "names of steps differ")
-        known[flow.step] = before = _made(step, before, known, flow)
+        known[flow.step] = before = _bounded(_made(step, before, known, flow), flow)
         stages.append(Stage(flow.step, str(step.__struct_config__.tag), before))
     flow.step = "output"
     last = flow.floats(before)
@@ -58,6 +61,16 @@ def write(given: spec.Spec, writer: Writer, shape: tuple[int, ...] | None = None
         last = _fitted(last, shape, flow)
     stages[-1] = Stage(stages[-1].name, stages[-1].kind, last)
     return Features(raw, stages)
+
+
+def _bounded(value: Value, flow: Flow) -> Value:
+    """The value, if it is not too large for anything that would compute it."""
+    if value.elements > _MOST_VALUES:
+        raise flow.error(
+            f"{value.elements:,} values of shape {list(value.shape)}",
+            f"up to {_MOST_VALUES:,} in one inference",
+        )
+    return value
 
 
 def _made(step: spec.Step, before: Value, known: dict[str, Value], flow: Flow) -> Value:

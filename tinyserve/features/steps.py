@@ -93,6 +93,12 @@ def _iir(step: spec.Iir, value: Value, flow: Flow) -> Value:
 
 def _biquad(sections: Array, value: Value, flow: Flow) -> Value:
     _, width = _samples(value, flow)
+    a1, a2 = np.asarray(sections, np.float32)[:, 3:].T
+    if unstable := np.flatnonzero((np.abs(a2) > 1) | (np.abs(a1) > 1 + a2)).tolist():
+        raise flow.error(
+            f"section {unstable[0]} grows without bound: a pole is outside of the unit circle",
+            "[b0, b1, b2, a1, a2] with a0 = 1, as scipy's sos without its fourth column has them",
+        )
     coefficients = flow.constant(sections)
     floats = flow.floats(value)
     return flow.custom(

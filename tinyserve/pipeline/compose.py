@@ -12,6 +12,7 @@ from tinyserve.compiler.events import METADATA, MOST_EVENTS, Events, EventSource
 from tinyserve.compiler.graph.transplant import Transplant
 from tinyserve.compiler.graph.writer import GraphWriter
 from tinyserve.errors import DataError, TinyserveError, UnsupportedError
+from tinyserve.escapes import visible
 from tinyserve.features import decision as decisions
 from tinyserve.pipeline import condition as conditions
 from tinyserve.pipeline import front, policies
@@ -226,7 +227,7 @@ class _Composer:
         if known is None:
             if place != plain(place) or not place[0].isalpha():
                 raise DataError(
-                    f"'{place}' is no node, and no name for an input of the pipeline",
+                    f"'{visible(place)}' is no node, and no name for an input of the pipeline",
                     "letters, digits and underscores",
                 )
             tensor = self.writer.tensor(place, wanted.shape, wanted.dtype, wanted.quantization)

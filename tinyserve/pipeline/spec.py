@@ -143,7 +143,8 @@ def parse(raw: bytes, where: str) -> Pipeline:
     """A description from its text. Raises DataError."""
     try:
         tables = from_toml(raw)
-        for node in tables.get("nodes", ()):
+        nodes = tables.get("nodes", ())
+        for node in nodes if isinstance(nodes, list) else ():
             if isinstance(node, dict):
                 node.setdefault("kind", "model")
         found = msgspec.convert(tables, Pipeline)
