@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import logging
+import queue
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -12,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.serve.running import Served
+from tests.serve.conftest import HOST
+from tests.serve.running import FREE, Served, serving
 from tests.serve.test_hostile import inferences
 from tinyserve.bundle import Bundle
 from tinyserve.serve.errors import RequestError
@@ -112,3 +115,42 @@ def test_any_request_is_read_or_refused(
     except RequestError:
         return
     assert all([len(data) for data in sample] == [64] for sample in found.samples)
+
+
+class Stream:
+    """A stream of inferences; each request is sent when it is asked for."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._sent: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        call = channel.stream_stream(f"/{SERVICE}/ModelStreamInfer", lambda raw: raw, lambda raw: raw)
+        self._answers = call(iter(self._sent.get, None), timeout=60)
+
+    def ask(self) -> None:
+        """Raises grpc.RpcError where the stream was not taken."""
+        self._sent.put(request([GOOD], RAW).SerializeToString())
+        next(self._answers)
+
+    def end(self) -> None:
+        self._sent.put(None)
+        list(self._answers)
+
+
+def test_streams_that_say_nothing_leave_places_for_calls(shapes: Bundle, tmp_path: Path) -> None:
+    text = f"{FREE}[limits]\nconnections = 4\n{HOST.format(bundle=shapes.path)}"
+    with serving(text, tmp_path) as served, grpc.insecure_channel(served.grpc) as channel:
+        idle = [Stream(channel), Stream(channel)]
+        for one in idle:
+            one.ask()
+        third = Stream(channel)
+        with pytest.raises(grpc.RpcError) as caught:
+            third.ask()
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        with pytest.raises(grpc.RpcError):
+            third.end()
+        infer = channel.unary_unary(f"/{SERVICE}/ModelInfer", lambda raw: raw, lambda raw: raw)
+        assert infer(request([GOOD], RAW).SerializeToString(), timeout=60)
+        for one in idle:
+            one.end()
+        again = Stream(channel)
+        again.ask()
+        again.end()

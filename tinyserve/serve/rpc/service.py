@@ -7,7 +7,8 @@ import asyncio
 import hmac
 import logging
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
@@ -44,6 +45,8 @@ class Service:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
+        self._streams = 0
+        self._most_streams = max(1, gateway.config.limits.connections // 2)
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """For ``Server.add_generic_rpc_handlers``."""
@@ -109,7 +112,24 @@ class Service:
     async def model_stream_infer(
         self, requests: AsyncIterator[bytes], context: Context
     ) -> AsyncIterator[Any]:
-        """Answers in the order of the requests; an error is an answer, too, and does not end the stream."""
+        """Answers in the order of the requests; an error is an answer, too, and does not end the stream.
+
+        Streams may take half of the places of calls: those that say nothing leave the rest to others.
+        """
+        if self._streams >= self._most_streams:
+            await context.abort(
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                f"{self._streams} streams are open, and no more may be",
+            )
+        self._streams += 1
+        try:
+            async with aclosing(self._stream(requests, context)) as responses:
+                async for response in responses:
+                    yield response
+        finally:
+            self._streams -= 1
+
+    async def _stream(self, requests: AsyncIterator[bytes], context: Context) -> AsyncGenerator[Any, None]:
         tasks: asyncio.Queue[asyncio.Task[Any] | None] = asyncio.Queue(_STREAM_AHEAD)
         traceparent = _traceparent(context)
 
