@@ -41,6 +41,7 @@ def main(out: Path) -> None:
     save_two_heads(out)
     save_states(out)
     save_two_signatures(out)
+    save_fake_quantized(out)
     keras.Sequential([layers.Input((4,)), Twice(), layers.Dense(2)]).save(out / "custom.keras")
     keras.Sequential([layers.Input((4,)), layers.Lambda(lambda x: x * 2)]).save(out / "lambda.keras")
     open_shape = keras.Sequential(
@@ -108,6 +109,34 @@ def save_two_signatures(out: Path) -> None:
     double = tf.function(lambda x: {"y": tf.matmul(x, module.weights) * 2.0}, input_signature=[spec])
     triple = tf.function(lambda x: {"y": tf.matmul(x, module.weights) * 3.0}, input_signature=[spec])
     tf.saved_model.save(module, str(out / "two_signatures"), signatures={"double": double, "triple": triple})
+
+
+class FakeQuantized(tf.Module):
+    """A layer whose weights have a range per channel, and one with a range for all, of ``bits``."""
+
+    def __init__(self, bits):
+        rng = np.random.default_rng(3)
+        self.first = tf.Variable(rng.normal(size=(6, 8)).astype(np.float32))
+        self.second = tf.Variable(rng.normal(size=(8, 3)).astype(np.float32))
+        self.bits = bits
+
+    @tf.function(input_signature=[tf.TensorSpec((1, 6), tf.float32, name="x")])
+    def __call__(self, x):
+        fake, limits = tf.quantization, tf.reduce_max(tf.abs(self.first), axis=0)
+        x = fake.fake_quant_with_min_max_vars(x, -4.0, 4.0, num_bits=self.bits)
+        weights = fake.fake_quant_with_min_max_vars_per_channel(
+            self.first, -limits, limits, num_bits=self.bits, narrow_range=True
+        )
+        y = tf.nn.relu(tf.matmul(x, weights))
+        y = fake.fake_quant_with_min_max_args(y, 0.0, 12.0, num_bits=self.bits)
+        weights = fake.fake_quant_with_min_max_vars(self.second, -2.0, 2.0, num_bits=self.bits)
+        return {"scores": tf.matmul(y, weights)}
+
+
+def save_fake_quantized(out: Path) -> None:
+    for bits in (8, 4):
+        network = FakeQuantized(bits)
+        tf.saved_model.save(network, str(out / f"fake_quantized_{bits}"), signatures=network.__call__)
 
 
 def save_tflite(out: Path, model: keras.Model) -> None:

@@ -46,6 +46,7 @@ def load(request: LoadModel, say: Say) -> Loaded:
     say("convert", 0, 0)
     function = tensorflow.traced(tf, sequences.watched(call), specs)
     state = tensorflow.state_of(function)
+    notes += tensorflow.training_notes(function)
 
     def original(sample: Arrays) -> Arrays:
         return tensorflow.run(tf, function, sample)

@@ -49,7 +49,7 @@ def load(request: LoadModel, say: Say) -> Loaded:
     tools = {"tensorflow": tf.__version__}
     # Outputs are a dict, which is flattened in the order of its sorted keys.
     called = Signature(tuple(names), tuple(sorted(signature.structured_outputs)))
-    converted, notes = function, list[str]()
+    converted, notes = function, tensorflow.training_notes(function)
     if tensorflow_loops.has_loops(function):
         converted = tensorflow.traced(tf, tensorflow_loops.laid_out(tf, function), specs)
         notes.append(

@@ -15,6 +15,10 @@ from tinyserve.convert.worker.loaded import Arrays
 from tinyserve.errors import ModelError, ToolError, UnsupportedError, UsageError
 from tinyserve.words import counted
 
+_FAKE = "FakeQuant"
+_LEFT_OUT = "_fake_quantization"
+"""Marks operators that took the place of such."""
+
 
 def load() -> Any:
     """The TensorFlow module. Raises ToolError with the command that installs it."""
@@ -84,7 +88,7 @@ def traced(tf: Any, call: Callable[..., Any], specs: Sequence[Any]) -> Any:
     outputs in the order of ``tf.nest.flatten``, called ``out_0`` and so on.
 
     Each output is a tensor of its own, so that an output that is returned twice, or is an input, keeps a
-    place.
+    place. Fake quantization, as training leaves it, is left out where the function has no state.
     """
 
     def flat(*inputs: Any) -> dict[str, Any]:
@@ -92,7 +96,42 @@ def traced(tf: Any, call: Callable[..., Any], specs: Sequence[Any]) -> Any:
         return {f"out_{index:04}": tf.identity(output) for index, output in enumerate(outputs)}
 
     renamed = [tf.TensorSpec(s.shape, s.dtype, f"in_{index:04}") for index, s in enumerate(specs)]
-    return tf.function(flat).get_concrete_function(*renamed)
+    function = tf.function(flat).get_concrete_function(*renamed)
+    if assigns(function) or not any(node.op.startswith(_FAKE) for node in _nodes(function)):
+        return function
+    return traced(tf, _without_fake_quantization(tf, function), specs)
+
+
+def _without_fake_quantization(tf: Any, function: Any) -> Any:
+    """The function with marked identities for operators that quantize values as training does: quantizers
+    want the floats, and what training made of the weights stays in them."""
+    whole = frozen(function)
+    definition = whole.graph.as_graph_def()
+    for node in definition.node:
+        if node.op.startswith(_FAKE):
+            name, value = node.name, node.input[0]
+            node.Clear()
+            node.name, node.op = name, "Identity"
+            node.input.append(value)
+            node.attr["T"].type = tf.float32.as_datatype_enum
+            node.attr[_LEFT_OUT].b = True
+    wrapped = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(definition, name=""), [])
+    inputs, outputs = (
+        [wrapped.graph.get_tensor_by_name(tensor.name) for tensor in tensors]
+        for tensors in (whole.inputs, whole.outputs)
+    )
+    return wrapped.prune(inputs, outputs)
+
+
+def training_notes(function: Any) -> list[str]:
+    """What is to be said of a network that was trained with fake quantization."""
+    count = sum(_LEFT_OUT in node.attr for node in _nodes(function))
+    if not count:
+        return []
+    return [
+        f"trained with fake quantization: its {count} operators are left out, here and of the original that"
+        " outputs are compared with; ranges of activations come from the representative data"
+    ]
 
 
 def state_of(function: Any) -> Callable[[], None] | None:
@@ -152,9 +191,13 @@ def _root(tf: Any, function: Any) -> Any:
 
 def assigns(function: Any) -> bool:
     """Whether it assigns to variables, itself or in functions that it calls."""
+    return any(node.op.startswith("Assign") for node in _nodes(function))
+
+
+def _nodes(function: Any) -> list[Any]:
+    """Those of the function and of all that it calls."""
     graph = function.graph.as_graph_def()
-    nodes = [*graph.node, *(node for called in graph.library.function for node in called.node_def)]
-    return any(node.op.startswith("Assign") for node in nodes)
+    return [*graph.node, *(node for called in graph.library.function for node in called.node_def)]
 
 
 def conversion_error(error: Exception, hint: str = "") -> ModelError:
