@@ -37,9 +37,26 @@ def test_top1_agreement_counts_samples() -> None:
 
 
 def test_an_autoencoder_is_no_classifier() -> None:
-    assert not fidelity.is_classifier(IMAGE, [IMAGE])
-    assert fidelity.is_classifier(SCORES, [IMAGE])
-    assert not fidelity.is_classifier(TensorInfo("p", [1, 1], "int8"), [IMAGE])
+    vector = TensorInfo("x", [1, SCORES.shape[1]], "float32")
+    values = np.random.default_rng(0).normal(size=(50, SCORES.shape[1]))
+    assert not fidelity.has_classes(IMAGE, [IMAGE], np.zeros((50, *IMAGE.shape[1:])))
+    assert fidelity.has_classes(SCORES, [IMAGE], values)
+    assert not fidelity.has_classes(SCORES, [vector], values)
+    assert not fidelity.has_classes(TensorInfo("p", [1, 1], "int8", 0.1), [IMAGE], values[:, :1])
+
+
+def test_shares_of_one_are_class_scores_beside_an_input_of_their_shape() -> None:
+    """Three classes of three accelerations."""
+    vector = TensorInfo("x", [1, SCORES.shape[1]], "float32")
+    odds = np.exp(np.random.default_rng(0).normal(size=(50, SCORES.shape[1])))
+    assert fidelity.has_classes(SCORES, [vector], odds / odds.sum(axis=1, keepdims=True))
+
+
+def test_values_far_from_zero_are_no_class_scores() -> None:
+    """The degrees of the next hours, whose order says nothing."""
+    degrees = np.random.default_rng(0).normal(20, 4, (50, SCORES.shape[1]))
+    assert not fidelity.has_classes(SCORES, [IMAGE], degrees)
+    assert fidelity.has_classes(SCORES, [IMAGE], degrees - 18)
 
 
 def test_the_error_of_the_worst_value_is_in_its_own_standard_deviations() -> None:

@@ -15,6 +15,7 @@ from tinyserve.quality.tasks import has_scale_of_shares
 Array = npt.NDArray[Any]
 _UNLIKE = 4.0  # times as much spread
 _MOST_VALUES = 64
+_OFFSET = 3.0  # times the spread
 _CONSTANT = 1e-4  # of the largest value: what varies by less is rounding
 
 
@@ -50,24 +51,27 @@ def _compare(wanted: Array, got: Array, info: TensorInfo, classes: bool, alike: 
 
 
 def has_classes(info: TensorInfo, inputs: list[TensorInfo], reference: Array, task: str = "") -> bool:
-    """Whether an output has class scores, by its task, else by its shape and by what is in it: two values of
-    which one varies over four times as much as the other are no scores of classes."""
+    """Whether an output has class scores, by its task, else by its shape and by what is in it. Shares of one
+    are; two values of which one varies over four times as much as the other are not, nor are values that lie
+    further from zero than they vary (a forecast in degrees)."""
     if task:
         return task == "classification"
     if is_probability(info):
         return True
-    if not is_classifier(info, inputs):
+    if not _is_vector(info):
         return False
+    if _sums_to_one(reference):
+        return True
+    if _repeats(info, inputs) or len(reference) < 2:
+        return not _repeats(info, inputs)
     spreads = reference.reshape(len(reference), -1).std(axis=0)
-    return (
-        len(reference) < 2
-        or float(spreads.max()) <= _UNLIKE * float(spreads.min())
-        or _sums_to_one(reference)
-    )
+    alike = float(spreads.max()) <= _UNLIKE * float(spreads.min())
+    return alike and abs(float(reference.mean())) <= _OFFSET * float(reference.std())
 
 
 def _sums_to_one(reference: Array) -> bool:
-    return bool(np.abs(reference.reshape(len(reference), -1).sum(axis=1) - 1).max() < 1e-2)
+    rows = reference.reshape(len(reference), -1)
+    return bool(rows.min(initial=0) > -1e-2 and np.abs(rows.sum(axis=1) - 1).max(initial=0) < 1e-2)
 
 
 def is_probability(info: TensorInfo) -> bool:
@@ -123,8 +127,5 @@ def _taken(outputs: Array) -> Array:
     return flat.argmax(1) if flat.shape[1] > 1 else flat[:, 0] > 0.5
 
 
-def is_classifier(output: TensorInfo, inputs: list[TensorInfo]) -> bool:
-    """Whether an output looks like class scores: a vector of 2 to 1000, not the shape of an input."""
-    if _repeats(output, inputs):
-        return False  # an autoencoder
+def _is_vector(output: TensorInfo) -> bool:
     return len(output.shape) == 2 and 2 <= output.shape[1] <= 1000

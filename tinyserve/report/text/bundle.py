@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tinyserve.bundle import Bundle, Manifest, TensorInfo
+from tinyserve.compiler.ops.trees.tree_ensemble import NAME as TREES
 from tinyserve.quality.limits import of_bundle
 from tinyserve.report import figures, quality
 from tinyserve.report.text.schemes import variants_table
@@ -40,15 +41,20 @@ def bundle_panel(bundle: Bundle) -> RenderableType:
         parts += [Text(), variants_table(manifest.variants)]
     parts += [Text(f"note: {note}", style="dim") for note in manifest.notes]
     if verdict is not None and verdict.grade != "good" and bundle.original_path() is not None:
-        parts.append(
-            Text(f"what would help: tinyserve debug {bundle.path} --representative DATA", style="yellow")
-        )
+        parts.append(Text(f"what would help: {_remedy(bundle)}", style="yellow"))
     return Panel(
         Group(*parts),
         title=Text.assemble((manifest.name, "bold"), f" {bundle.path}"),
         title_align="left",
         expand=False,
     )
+
+
+def _remedy(bundle: Bundle) -> str:
+    """What to do where the quality is not good. Trees have no layers that could be compared."""
+    if TREES not in bundle.manifest.ops:
+        return f"tinyserve debug {bundle.path} --representative DATA"
+    return "convert it with --quantize auto, which measures the finer schemes, or with --quantize float32"
 
 
 def _tensors(manifest: Manifest) -> Table:
