@@ -230,3 +230,11 @@ def test_a_member_that_goes_while_nobody_asks_is_missed(
         script.broken.clear()
         script.absent.clear()
         served.wait_ready(2)
+
+
+def test_a_refusal_names_each_member_once(shapes: Bundle, tmp_path: Path) -> None:
+    script = Script(broken={"a": "a: the twin's process has ended", "b": "no such port"})
+    with serving(fleet(shapes), tmp_path, open_with=script.open, members=0) as served:
+        gateway = served.running.gateway
+        _until(lambda: all(one.state == "broken" for one in served.inside(gateway.members)))
+        assert "(a: the twin's process has ended; b: no such port)" in ask(served).json["error"]

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from tinyserve.errors import TinyserveError
@@ -23,6 +23,16 @@ _WORDS = {
     "deadline": "it can't be done by its deadline",
     "members": "no member serves it",
 }
+
+
+def _bare(member: Member, reason: str) -> str:
+    """A reason for a text that names the member already."""
+    return reason.removeprefix(f"{member.name}: ")
+
+
+def _idle(member: Member, taken: Collection[str]) -> str:
+    """Why a member without a fault takes nothing."""
+    return "has a sequence" if member.name in taken else member.state
 
 
 @dataclass(eq=False)
@@ -183,8 +193,7 @@ class Pool:
         if refusal.reason == "members":
             taken = {one.member for one in self._sequences.values()}
             reasons = "; ".join(
-                f"{one.name}: {one.reason or ('has a sequence' if one.name in taken else one.state)}"
-                for one in self.members.values()
+                f"{one.name}: {_bare(one, one.reason) or _idle(one, taken)}" for one in self.members.values()
             )
             return UnavailableError(
                 f"{message} ({reasons})", reason="members", retry_after_s=refusal.retry_after_s
@@ -266,7 +275,8 @@ class Pool:
         self._observer.refused(self.model.name, "fault")
         waiting.future.set_exception(
             UnavailableError(
-                f"{member.name} failed, and no other member can do it in time: {error.message}",
+                f"{member.name} failed, and no other member can do it in time: "
+                f"{_bare(member, error.message)}",
                 reason="fault",
             )
         )
