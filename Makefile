@@ -88,6 +88,7 @@ soak: $(VENV)/.test ## long runs: random networks (MODELS, default 500) through 
 	$(BIN)/python -m tests.cliffs
 	$(BIN)/python -m tests.slots.power_cuts
 	$(BIN)/python -m tests.features.soak --windows $${WINDOWS:-1000000}
+	$(BIN)/python -m tests.features.soak --random $${PIPELINES:-30} --windows 1000 --emulated 50
 	$(BIN)/python -m tests.serve.soak --seconds $${SERVE_SECONDS:-3600}
 	$(MAKE) soak-hostile
 
