@@ -14,6 +14,7 @@ from tests.support.flatbuffer_builder import ModelBuilder
 from tinyserve import bundle
 from tinyserve.bench.accuracy import dataset
 from tinyserve.bundle import ORIGINAL_FILE, Bundle
+from tinyserve.datasets.named import Reading
 from tinyserve.errors import DataError
 from tinyserve.quality.limits import judge
 from tinyserve.report.quality import scores
@@ -116,3 +117,11 @@ def test_the_float_originals_accuracy_is_that_of_its_outputs(classifier: Bundle,
     predicted = (IMAGES.reshape(4, 64) @ weights.T).argmax(axis=1)
     (score,) = dataset.original_scores(bundle.load(copy), data)
     assert score.value == (predicted == labels).mean()
+
+
+def test_tables_and_images_are_read_as_the_options_say(classifier: Bundle, tmp_path: Path) -> None:
+    rows = [f"{k / 50},{','.join(['0.5'] * 8)},{k // 8 % 3}" for k in range(32)]
+    path = tmp_path / "d.csv"
+    path.write_text("\n".join([",".join(["at", *"abcdefgh", "label"]), *rows]) + "\n")
+    data = dataset.load(path, classifier.manifest, reading=Reading(time="at", stride=16))
+    assert data.labels is not None and data.labels.tolist() == [0, 2]

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from tinyserve.bench.result import Accuracy
 from tinyserve.bundle import EVENT, PIPELINE, Bundle, Manifest, Score, TaskScores, dequantize, quantize
 from tinyserve.datasets.dataset import Dataset
-from tinyserve.datasets.named import Reading
+from tinyserve.datasets.named import AS_IT_IS, Reading
 from tinyserve.errors import DataError, TinyserveError, UsageError
 from tinyserve.quality.classification import Classification
 from tinyserve.quality.orders import doubt_of
@@ -67,27 +67,37 @@ def check_file(path: Path) -> None:
 
 
 def load(
-    path: Path, manifest: Manifest, limit: int | None = None, output: str = "", wanted: Wanted = ANY
+    path: Path,
+    manifest: Manifest,
+    limit: int | None = None,
+    output: str = "",
+    wanted: Wanted = ANY,
+    *,
+    reading: Reading = AS_IT_IS,
 ) -> TaskData:
     """A data set with labels for the model's inputs. Real values are quantized as the model wants them.
 
     ``limit``: no more than the first so many samples. ``output``: whose labels they are, of several.
+    ``reading``: how samples are made of images, tables and audio.
 
     Raises DataError where it is missing, malformed, or has no labels and is there for the task alone: a
     pipeline's paths and a decision's events are counted without any.
     """
-    data = unchecked(path, manifest, limit, output, wanted)
+    data = unchecked(path, manifest, limit, output, wanted, reading)
     if not data.is_measured and not _happens(manifest):
         raise DataError(f"{path}: has no labels, so that there is nothing to measure", "add an array 'y'")
     return data
 
 
-def unchecked(path: Path, manifest: Manifest, limit: int | None, output: str, wanted: Wanted) -> TaskData:
+def unchecked(  # noqa: PLR0917 - as load
+    path: Path, manifest: Manifest, limit: int | None, output: str, wanted: Wanted, reading: Reading
+) -> TaskData:
     """As ``load``, whether or not there are labels."""
     from tinyserve.datasets import stream
 
     place = output_place(manifest, output)
-    found = stream.load(path, manifest.inputs, Reading(labels=output))
+    how = replace(reading, labels=output).at(manifest.rate_hz)
+    found = stream.load(path, manifest.inputs, how)
     labels = named_labels(found, manifest.labels)
     labels = None if labels is None else labels[:limit]
     task = _task(path, manifest, place, labels, wanted)

@@ -21,6 +21,7 @@ from tinyserve.boards.types import Board
 from tinyserve.bundle import Bundle
 from tinyserve.compiler.compile import compile_model
 from tinyserve.compiler.host.model import FAST, HostModel
+from tinyserve.datasets.named import AS_IT_IS, Reading
 from tinyserve.errors import TinyserveError
 from tinyserve.pipeline import spec
 from tinyserve.pipeline.forced import all_holding
@@ -45,6 +46,7 @@ class Asked:
     dataset: Path | None = None
     limit: int | None = None
     wanted: Wanted = ANY
+    reading: Reading = AS_IT_IS
 
 
 def held_against(
@@ -77,7 +79,7 @@ def _beside(path: Path, board: Board, asked: Asked) -> Rival:
     name, model = made.manifest.name, made.model_bytes()
     if asked.dataset is None:
         return Rival(name, float(np.mean(_counted(model, board, made.samples().inputs))))
-    data = datasets.unchecked(asked.dataset, made.manifest, asked.limit, "", asked.wanted)
+    data = datasets.unchecked(asked.dataset, made.manifest, asked.limit, "", asked.wanted, asked.reading)
     ticks = float(np.mean(_counted(model, board, data.inputs)))
     if not data.is_measured:
         return Rival(name, ticks)

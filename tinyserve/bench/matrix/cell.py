@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tinyserve import workflow
 from tinyserve.bench.result import Scenario
+from tinyserve.datasets.named import AS_IT_IS, Reading
 from tinyserve.quality.tasks import ANY, Wanted
 
 
@@ -33,6 +34,11 @@ class Cell:
     meter: str | None = None
     supply_v: float | None = None
     use_cache: bool = False
+
+    @property
+    def reading(self) -> Reading:
+        """How samples are made of a data set that is no arrays."""
+        return self.conversion.options.reading if self.conversion.options else AS_IT_IS
 
     @property
     def model(self) -> str:

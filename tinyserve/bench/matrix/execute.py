@@ -45,7 +45,9 @@ def run(cell: Cell, progress: Progress) -> BenchResult:
         return found
     data = None
     if cell.dataset:
-        data = dataset.load(cell.dataset, made.manifest, cell.limit, cell.output, cell.wanted)
+        data = dataset.load(
+            cell.dataset, made.manifest, cell.limit, cell.output, cell.wanted, reading=cell.reading
+        )
     build = replace(cell.build, emulate=workflow.is_twin(board))
     with workflow.at_work(made, board, build, progress):
         compiled = workflow.to_compiled(made, board, build, progress)
@@ -66,7 +68,7 @@ def run(cell: Cell, progress: Progress) -> BenchResult:
         result = single_stream.run(made, firmware, options, progress)
         if result.pipeline is not None and emulator in _COUNTING:
             progress("count the pipeline's bound")
-            asked = rival.Asked(data, cell.dataset, cell.limit, cell.wanted)
+            asked = rival.Asked(data, cell.dataset, cell.limit, cell.wanted, reading=cell.reading)
             result = rival.held_against(result, made, board, _baseline(cell), asked)
         if cell.scenario != "single-stream":
             progress(cell.scenario)
@@ -120,6 +122,7 @@ def _cache_path(cell: Cell, made: Bundle, board: Board, emulator: str | None) ->
         f"{cell.build.optimize} {cell.build.engine} {cell.build.toolchain} {cell.build.choices}",
         cell.build.feed,
         workflow.digest([cell.dataset]) if cell.dataset else "",
+        repr(cell.reading),
         workflow.digest([path / MODEL_FILE]) if (path := _baseline(cell)) is not None else "",
         toolchain_for(board.core, cell.build.toolchain).identity,
         repr(tool_versions(str(emulator), board)),
