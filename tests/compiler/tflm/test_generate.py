@@ -16,7 +16,8 @@ from tests.compiler.tflm.models import DECLARATIONS, add_model
 from tests.support.flatbuffer_builder import ModelBuilder
 from tests.support.models import INT8_CRC, model_bytes, pattern
 from tinyserve.compiler.compile import Compiled
-from tinyserve.compiler.ops.support.tflm_resolver import METHODS
+from tinyserve.compiler.graph.reader import read
+from tinyserve.compiler.ops.support.tflm_resolver import METHODS, lacking_in, resolver_methods
 from tinyserve.compiler.program import PORTABLE
 from tinyserve.compiler.tflm.generate import interpret
 from tinyserve.errors import ModelError, UnsupportedError
@@ -68,6 +69,26 @@ def test_the_resolver_has_the_operators_of_the_model_and_no_others() -> None:
     assert added == ["AddAdd", "AddAssignVariable", "AddReadVariable", "AddVarHandle"]
     assert "MicroMutableOpResolver<4>" in glue
     assert "MicroResourceVariables::Create(allocator, 1)" in glue
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int32"])
+def test_types_that_tflm_refuses_when_it_computes_are_named_before(dtype: str) -> None:
+    """SELECT_V2 of the ids in front of an embedding."""
+    model = ModelBuilder()
+    graph = model.graph()
+    scale = 0.5 if dtype == "int8" else None
+    given = [graph.input((1, 4), "bool"), *(graph.input((1, 4), dtype, scale) for _ in range(2))]
+    y = graph.tensor((1, 4), dtype, scale)
+    graph.op("SELECT_V2", given, [y])
+    graph.output(y)
+    data = model.build()
+    if dtype == "int8":
+        assert lacking_in(read(data)) == []
+        assert list(resolver_methods(read(data))) == ["AddSelectV2"]
+        return
+    assert lacking_in(read(data)) == ["SELECT_V2 of int32"]
+    with pytest.raises(UnsupportedError, match="does not have: SELECT_V2 of int32"):
+        interpret(data, PORTABLE)
 
 
 def test_methods_are_named_as_tflm_names_them() -> None:

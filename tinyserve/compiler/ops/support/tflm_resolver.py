@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tinyserve.compiler.graph.types import Model, Node
+from tinyserve.compiler.graph.types import DType, Model, Node
 from tinyserve.errors import UnsupportedError
 
 # Methods whose names are not the operator's in CamelCase (micro_mutable_op_resolver.h).
@@ -46,15 +46,28 @@ CUSTOM_METHODS = {
     **{f"Signal{name}": f"Add{name}" for name in _SIGNAL_NAMES.split()},
 }
 
+_SELECTED = (DType.INT8, DType.INT16, DType.FLOAT32)
+"""Types of SELECT_V2; others fail when TFLM computes it."""
+
 
 def has(node: Node) -> bool:
-    """Whether TFLM has an operator of this name, for some types at least."""
-    return node.name in (CUSTOM_METHODS if node.custom else METHODS)
+    """Whether TFLM has an operator of this name, as far as that is known for the types of its tensors."""
+    return not _is_unknown(node) and (node.name != "SELECT_V2" or node.outputs[0].dtype in _SELECTED)
 
 
 def lacking_in(model: Model) -> list[str]:
-    """Names of the model's operators that TFLM does not have, sorted, each once."""
-    return sorted({node.name for graph in model.graphs for node in graph.nodes if not has(node)})
+    """The model's operators that TFLM does not have, sorted, each once: their names, and the type where it
+    has the operator for others alone."""
+    nodes = [node for graph in model.graphs for node in graph.nodes if not has(node)]
+    return sorted({node.name if _is_unknown(node) else _typed(node) for node in nodes})
+
+
+def _is_unknown(node: Node) -> bool:
+    return node.name not in (CUSTOM_METHODS if node.custom else METHODS)
+
+
+def _typed(node: Node) -> str:
+    return f"{node.name} of {node.outputs[0].dtype.value}"
 
 
 def resolver_methods(model: Model) -> Sequence[str]:
@@ -65,11 +78,10 @@ def resolver_methods(model: Model) -> Sequence[str]:
     methods, missing = set(), []
     for graph in model.graphs:
         for node in graph.nodes:
-            method = (CUSTOM_METHODS if node.custom else METHODS).get(node.name)
-            if method is None:
-                missing.append(node.location)
+            if not has(node):
+                missing.append(node.location if _is_unknown(node) else f"{_typed(node)} ({node.location})")
             else:
-                methods.add(method)
+                methods.add((CUSTOM_METHODS if node.custom else METHODS)[node.name])
     if missing:
         raise UnsupportedError(
             "TensorFlow Lite Micro does not have: " + "; ".join(missing),
