@@ -12,6 +12,7 @@ from tinyserve.health.profile import BINS, Profile, profile_of
 from tinyserve.health.reach import reach
 from tinyserve.health.shift import moved_shares, shares_of, shift_tail, shifts_of
 from tinyserve.health.verdict import ALL_CHANNELS, FALSE_ALARM_RATE, judge
+from tinyserve.report.text.health import reach_line
 
 NONE = np.zeros((0, 4), np.int8)
 RATE = FALSE_ALARM_RATE
@@ -115,9 +116,11 @@ def test_what_a_profile_must_be_of_is_enough_once_it_is() -> None:
     assert small is not None
     assert not small.is_enough
     assert small.samples is not None
+    assert f"a profile of {small.samples:,} samples would do for 5%" in reach_line(small)
     large = reach(profile_of(loud(rng, 2 * small.samples), NONE), RATE)
     assert large is not None
     assert large.is_enough
+    assert reach_line(large).endswith("in 200 inferences (an estimate)")
 
 
 def test_inputs_that_differ_too_much_ask_for_more_inferences_and_no_profile() -> None:
@@ -127,6 +130,7 @@ def test_inputs_that_differ_too_much_ask_for_more_inferences_and_no_profile() ->
     found = reach(reference, RATE)
     assert found is not None
     assert (found.is_enough, found.samples) == (False, None)
+    assert "5% takes more inferences, whatever the profile" in reach_line(found)
     assert reach(profile_of(wide[:5], NONE), RATE) is None
     assert reach(profile_of(np.zeros((9, 4), np.float32), NONE), RATE) is None
 

@@ -80,6 +80,6 @@ def reach_line(found: Reach) -> str:
     more = (
         f"a profile of {found.samples:,} samples would do for {SHIFT:.0%}"
         if found.samples is not None
-        else f"no profile does for {SHIFT:.0%}: inputs differ too much, so look at more inferences"
+        else f"{SHIFT:.0%} takes more inferences, whatever the profile"
     )
     return f"{line}; {more} (estimates)"
