@@ -129,8 +129,7 @@ def _gathers(g: Grower, name: str) -> None:
 
 def all_bands(model: Model, chance: random.Random, is_fed: bool = False) -> list[Band]:
     """Every run of layers that can be a band, as long as may be, with any number of rows per step, which are
-    moved early or late. Raises
-    UnsupportedError where the input can't be fed by rows and is to be."""
+    moved early or late. Raises UnsupportedError where the input can't be fed by rows and is to be."""
     nodes = model.main.nodes
     plain = lower(model, PORTABLE, "plain")
     fed = fed_input(model.main, operator, PORTABLE) if is_fed else None

@@ -11,12 +11,12 @@ import pytest
 from tests.compiler.ops.generate import Random, case
 from tests.compiler.ops.linear.test_conv_2d import output_size
 from tests.compiler.variants.dsp.layers import FEATURES, STACK_LIMIT, activation_of, quantized_weights
-from tests.support.core_cases import check, compare
+from tests.support.core_cases import check, compare, link, lowered, run
 from tests.support.differential import Case
 from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
 from tinyserve.compiler.lower import lower
 from tinyserve.compiler.passes.load import load
-from tinyserve.compiler.program import Choice, Target
+from tinyserve.compiler.program import PORTABLE, Choice, Target
 
 
 def conv_case(seed: int) -> Case:
@@ -101,6 +101,44 @@ def test_fewer_pixels_at_a_time_give_the_same_bytes(variant: str, least: int, tm
     assert not result.differences
     assert result.variants == len(taken) >= least
     assert result.stack_bytes <= STACK_LIMIT
+
+
+def least_weight_case(seed: int) -> Case:
+    """The least weight in a second channel, a negative one in the first: no half-word takes both."""
+    r = Random(seed, 79)
+    height, taps, depth = r.integer(2, 6), r.choice(((1, 1), (3, 3))), r.choice((2, 4, 5))
+    weights = r.values((4, *taps, depth), "int8")
+    weights[:2, 0, 0, 0] = -5, -128
+
+    def build(graph: GraphBuilder) -> tuple[list[TensorRef], list[TensorRef]]:
+        x = graph.input((1, height, 5, depth), "int8", scale=0.05, zero_point=r.zero_point())
+        y = graph.tensor((1, height, 5, 4), "int8", scale=0.2, zero_point=-128)
+        constant = graph.constant(weights, [0.01] * 4, axis=0)
+        graph.op("CONV_2D", [x, constant, None], [y], padding="SAME", stride_h=1, stride_w=1)
+        return [x], [y]
+
+    return case(f"least weight #{seed}", r, build)
+
+
+def test_whatever_kernel_is_chosen_links_and_gives_the_same_bytes(tmp_path: Path) -> None:
+    ram = Target(FEATURES, "ram")
+    cases = [least_weight_case(seed) for seed in range(6)] + [conv_case(5000 + seed) for seed in range(6)]
+    found: set[str] = set()
+    programs, wanted = [], []
+    for one in cases:
+        portable = lowered(one.model, PORTABLE, "portable")
+        for layer, names in lower(load(one.model), ram, "case").offers.items():
+            chosen = [replace(ram, choices=(Choice(layer, name),)) for name in names]
+            programs += [portable, *(lower(load(one.model), target, "case") for target in chosen)]
+            wanted += [(one, index) for index in range(len(names) + 1)]
+            found |= {*names}
+    image = link(programs, tmp_path, "cortex-m4")
+    first: list[bytes] = []
+    for index, (program, (one, place)) in enumerate(zip(programs, wanted, strict=True)):
+        outputs, _ = run(image, index, program, [array.tobytes() for array in one.samples[0]], None)
+        first = outputs if place == 0 else first
+        assert outputs == first, one.label
+    assert found >= {"dsp", "dsp-pair", "dsp-single", "dsp-wide", "dsp-wide-single", "portable"}
 
 
 @pytest.mark.parametrize("cpu", ["cortex-m4", "cortex-m7", "cortex-m33"])

@@ -23,6 +23,8 @@ PIXELS = 4
 REASON = "SMLAD on two taps of 4 pixels x 2 channels; dsp: two weights per half-word, dsp-wide: widened"
 REASON_SINGLE = "SMLAD on two taps of 1 pixel x 2 channels: a smaller patch at the arena's peak"
 REASON_PAIR = "SMLAD on two taps of 2 pixels x 2 channels: half the patch"
+_IN_PAIRS = ("s8", "relu_s8")
+"""Kernels of two pixels: widened weights have none."""
 _REASONS = {"single": REASON_SINGLE, "pair": REASON_PAIR}
 WIDE_GAIN = 70.0
 """Instructions per inference that a byte of flash must save where neither size nor speed comes first."""
@@ -91,8 +93,9 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     transformed = winograd.filters(node) if lowering.target.optimize != "size" else None
     if transformed is not None and _is_worth(node, lowering.target.optimize, transformed, forms):
         found.append(winograd.candidate(node, lowering, transformed))
-    if forms and lowering.target.optimize in ("balanced", "ram"):
-        found.append(_pair_candidate(node, lowering, forms[0]))
+    in_pairs = [form for form in forms if form.kernel in _IN_PAIRS]
+    if in_pairs and lowering.target.optimize in ("balanced", "ram"):
+        found.append(_pair_candidate(node, lowering, in_pairs[0]))
     if forms and lowering.target.optimize == "ram" and not _is_pointwise(conv_window(node)):
         found.append(_single_candidate(node, lowering, forms[0]))
     return found
