@@ -280,3 +280,22 @@ def test_an_lstm_with_projected_states_is_named(tmp_path: Path) -> None:
         tensor.CopyFrom(numpy_helper.from_array(np.ones(shape, np.float32), tensor.name))
     with pytest.raises(UnsupportedError, match="LSTM 'all' has projected states"):
         imported(source, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "y = PRelu(x, slopes)",
+        "y = InstanceNormalization(x, one, one)",
+        "a = Abs(x) m = ReduceMean<axes = [1, 2, 3, 4]>(a) y = Pow(a, m)",
+    ],
+)
+def test_volumes_meet_no_kernel_that_broadcasts_four_axes(step: str, tmp_path: Path) -> None:
+    """LiteRT ends the process that calibrates there."""
+    text = f"""<ir_version: 8, opset_import: ["" : 17]> g (float[1,1,2,3,4] x) => (float[a,b,c,d,e] y)
+        <float[1,1,1,1] slopes = {{-0.3}}, float[1] one = {{1.5}}> {{ {step} }}"""
+    model = onnx.parser.parse_model(text)
+    assert all(one.is_right for one in differences(model, tmp_path))
+    for node in reader.read(imported(model, tmp_path)[0].tflite).main.nodes:
+        if node.name in ("PRELU", "POW", "SQUARED_DIFFERENCE"):
+            assert all(len(one.shape) <= 4 for one in node.inputs if one is not None), node.name

@@ -44,6 +44,8 @@ _ELEMENTWISE = frozenset(
     ]
 )
 _COMPARISONS = frozenset(["EQUAL", "NOT_EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL"])
+_OF_FOUR_AXES = _COMPARISONS | {"SQUARED_DIFFERENCE", "POW"}
+"""What LiteRT's kernels broadcast over no more, not even a single element: with five it ends the process."""
 _NONNEGATIVE = frozenset(["RELU", "RELU6", "LOGISTIC", "EXP", "ABS", "SQUARE", "SQRT", "RSQRT", "SOFTMAX"])
 
 
@@ -93,7 +95,7 @@ def _emit_broadcast(
     those merged that broadcast alike."""
     shape, dtype = result
     sizes = [ctx.draft.tensors[index].shape for index in operands]
-    single = name not in _COMPARISONS and all(size == shape or np.prod(size) == 1 for size in sizes)
+    single = name not in _OF_FOUR_AXES and all(size == shape or np.prod(size) == 1 for size in sizes)
     if len(shape) <= _MOST_AXES or single:
         return ctx.emit(name, operands, shape, dtype, **fields)
     whole = [(1,) * (len(shape) - len(s)) + s for s in sizes]

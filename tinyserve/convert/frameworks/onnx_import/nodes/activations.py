@@ -16,6 +16,7 @@ from tinyserve.convert.frameworks.onnx_import.values import Value, permuted
 
 Array = npt.NDArray[Any]
 _SQRT_HALF = 0.7071067811865476
+_MOST_AXES_OF_PRELU = 4  # with five, LiteRT ends the process that calibrates
 
 
 @handles("Relu")
@@ -44,9 +45,11 @@ def _prelu(ctx: Context, node: Node) -> Value:
     if slope.data is not None and np.unique(slope.data).size == 1 and 0 <= slope.data.reshape(-1)[0] <= 1:
         return unary(ctx, "LEAKY_RELU", x, alpha=float(slope.data.reshape(-1)[0]))
     form = x.natural
-    if slope.data is None or form[0] != 0 or (slope.rank == x.rank and slope.shape[0] != 1):
+    by_operator = slope.data is not None and form[0] == 0 and x.rank <= _MOST_AXES_OF_PRELU
+    if not by_operator or (slope.rank == x.rank and slope.shape[0] != 1):
         above = unary(ctx, "RELU", x)
         return add(ctx, above, multiply(ctx, subtract(ctx, x, above), slope))
+    assert slope.data is not None
     return _prelu_operator(ctx, x, slope.data)
 
 
