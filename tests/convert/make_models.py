@@ -42,6 +42,7 @@ def main(out: Path) -> None:
     save_states(out)
     save_two_signatures(out)
     save_fake_quantized(out)
+    save_branch_and_loop(out)
     keras.Sequential([layers.Input((4,)), Twice(), layers.Dense(2)]).save(out / "custom.keras")
     keras.Sequential([layers.Input((4,)), layers.Lambda(lambda x: x * 2)]).save(out / "lambda.keras")
     open_shape = keras.Sequential(
@@ -109,6 +110,28 @@ def save_two_signatures(out: Path) -> None:
     double = tf.function(lambda x: {"y": tf.matmul(x, module.weights) * 2.0}, input_signature=[spec])
     triple = tf.function(lambda x: {"y": tf.matmul(x, module.weights) * 3.0}, input_signature=[spec])
     tf.saved_model.save(module, str(out / "two_signatures"), signatures={"double": double, "triple": triple})
+
+
+class BranchAndLoop(tf.Module):
+    """The sign of the input's sum chooses a branch; a loop goes on from there."""
+
+    def __init__(self):
+        self.weights = tf.Variable(np.random.default_rng(3).normal(size=(4, 4)).astype(np.float32) * 0.5)
+
+    @tf.function(input_signature=[tf.TensorSpec((1, 4), tf.float32, name="x")])
+    def __call__(self, x):
+        y = tf.cond(tf.reduce_sum(x) > 0, lambda: tf.matmul(x, self.weights), lambda: 1.0 - x)
+        _, y = tf.while_loop(
+            lambda turn, y: turn < 3,
+            lambda turn, y: (turn + 1, tf.tanh(tf.matmul(y, self.weights))),
+            [0, y],
+        )
+        return {"y": y}
+
+
+def save_branch_and_loop(out: Path) -> None:
+    module = BranchAndLoop()
+    tf.saved_model.save(module, str(out / "branch_and_loop"), signatures=module.__call__)
 
 
 class FakeQuantized(tf.Module):

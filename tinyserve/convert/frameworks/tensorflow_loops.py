@@ -20,6 +20,7 @@ from tinyserve.convert.frameworks import tensorflow
 from tinyserve.errors import UnsupportedError
 
 _LOOPS = frozenset(("While", "StatelessWhile"))
+_BRANCHES = frozenset(("If", "StatelessIf"))
 _CALLS = frozenset(("PartitionedCall", "StatefulPartitionedCall"))
 _MOST_TURNS = 1024
 _PASSED_ON = frozenset(("Identity", "StopGradient", "PreventGradient"))
@@ -80,8 +81,8 @@ class _Run:
 
     def _values(self, node: Any, inputs: list[Any]) -> list[Any]:
         tf = self.tf
-        if node.op in _LOOPS:
-            return self._loop(node, inputs)
+        if node.op in _LOOPS | _BRANCHES:
+            return self._loop(node, inputs) if node.op in _LOOPS else self._branch(node, inputs)
         if node.op in _CALLS:
             return self._called(node.attr["f"].func.name, inputs)
         if node.op == "Const":
@@ -99,6 +100,16 @@ class _Run:
             if turns > _MOST_TURNS:
                 raise UnsupportedError(f"the loop '{node.name}' has over {_MOST_TURNS:,} turns", _SHORTER)
         return values
+
+    def _branch(self, node: Any, inputs: list[Any]) -> list[Any]:
+        """Both branches, as functions of the new trace; one where the condition is known."""
+        condition, *values = inputs
+        names = [node.attr[branch].func.name for branch in ("then_branch", "else_branch")]
+        if hasattr(condition, "numpy"):
+            return self._called(names[0 if _number(condition, node) else 1], values)
+        either = [lambda name=name: tuple(self._called(name, values)) for name in names]
+        found: list[Any] = self.tf.nest.flatten(self.tf.cond(condition, *either))
+        return found
 
     def _called(self, name: str, inputs: list[Any]) -> list[Any]:
         if name not in self._ready:
