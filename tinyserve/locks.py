@@ -75,7 +75,7 @@ def _wait(file: IO[bytes], place: Path, progress: Progress, shared: bool, wait_s
         if time.monotonic() >= deadline:
             raise FileSystemError(
                 f"{place}: another tinyserve has been at work there for {wait_s:g} s",
-                "end it, or name another place with --bundle or -o",
+                "end it, or name another place with --bundle, -o, --out or --spool",
             )
         progress(f"waiting for another tinyserve at {place.name}")
         time.sleep(_POLL_S)

@@ -89,3 +89,23 @@ def test_a_profile_is_read_as_it_was_made(tmp_path: Path) -> None:
     (tmp_path / PROFILE_FILE).write_bytes(msgspec.json.encode(made))
     assert load(tmp_path) == made
     assert [len(histogram.between) for histogram in made.codes] == [BINS] * 3
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        {"samples": 0}, {"samples": -1}, {"samples": 10**400}, {"confidence": [-1] * BINS},
+        {"classes": [10**30, 1]}, {"codes": [{"counts": [10**400] * BINS}]},
+    ],
+)  # fmt: skip
+def test_counts_that_can_not_be_are_refused(counts: dict[str, Any], tmp_path: Path) -> None:
+    profile = {
+        "samples": 9,
+        "codes": [{"counts": [1] * BINS}],
+        "clipped": [0, 0],
+        "confidence": [],
+        "classes": [],
+    }
+    (tmp_path / PROFILE_FILE).write_text(json.dumps({**profile, **counts}), encoding="utf-8")
+    with pytest.raises(ModelError, match=PROFILE_FILE):
+        load(tmp_path)

@@ -32,6 +32,15 @@ def test_what_it_counts_is_what_the_rules_of_the_firmware_give(shape: tuple[int,
         assert getattr(found, name) == getattr(expected, name), name
 
 
+def test_large_outputs_are_not_kept() -> None:
+    mask = TensorInfo(name="mask", dtype="int8", shape=[1, 64, 64, 1], scale=1.0, zero_point=0)
+    tally = Tally("", given((4,)), mask, most=1000)
+    tally.look(bytes(4), bytes(64 * 64))
+    assert sum(look.output.nbytes for look in tally._looks) == 0
+    seen = tally.counters()
+    assert (seen.looked_at, seen.confidence, seen.classes) == (1, [], [])
+
+
 def test_a_window_forgets_what_was_long_ago() -> None:
     tally = Tally("", given((4,)), SCORES, most=10)
     for value in [1] * 25 + [2] * 10:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from tinyserve.predict.mqtt.address import Messages, parse
 from tinyserve.predict.mqtt.collect import collect, key_of
 from tinyserve.predict.mqtt.payload import RAW, decode
 from tinyserve.predict.mqtt.spool import Spool
-from tinyserve.predict.mqtt.subscription import opened
+from tinyserve.predict.mqtt.subscription import Subscription, opened
 from tinyserve.predict.run import Settings, Summary, predict
 from tinyserve.predict.watch import Outcome
 
@@ -129,7 +130,9 @@ def arrived(received: list[MQTTMessage], count: int) -> list[MQTTMessage]:
 def subscribe(broker: Mosquitto, shapes: Bundle, messages: Messages) -> None:
     """The broker keeps what comes from now on."""
     url = source_url(broker)
-    with opened(parse(url, "DATA", wildcards=True), reading(messages), key_of(url, shapes)):
+    with closing(Spool(messages.spool / key_of(url, shapes), shapes.manifest.inputs)) as spool:
+        name = spool.client_id()
+    with opened(parse(url, "DATA", wildcards=True), reading(messages), name):
         pass
 
 
@@ -251,6 +254,28 @@ def test_a_cut_that_was_interrupted_is_finished_once(tmp_path: Path) -> None:
     spool.close()
 
 
+def test_a_broker_knows_each_spool_by_a_name_of_its_own(tmp_path: Path) -> None:
+    names = []
+    for folder in ("a", "a", "b"):
+        with closing(Spool(tmp_path / folder, INPUTS)) as spool:
+            names.append(spool.client_id())
+    assert names[0] == names[1] != names[2]
+
+
+def test_messages_that_need_no_confirmation_leave_places_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinyserve.predict.mqtt.subscription._MOST_WAITING", 3)
+    receiver = Subscription(parse("mqtt://h/#", "DATA", wildcards=True), Messages(), "x")
+    flood = [0] * 5 + [1, 2]
+    for number, qos in enumerate(flood):
+        message = MQTTMessage(number)
+        message.qos = qos
+        message.payload = bytes(10)
+        receiver._heard(receiver._client, None, message)
+    assert [message.qos for message in receiver.take(100, 0)] == [0, 0, 0, 1, 2]
+    assert receiver._bytes == 0
+    assert receiver.news() == (2, "it was not reached") and receiver.news() == (0, "")
+
+
 def test_payloads(shapes: Bundle) -> None:
     assert decode(b'{"b": [4, 5], "a": [[1, 2.5, 3]]}', "", INPUTS).tolist() == [1, 2.5, 3, 4, 5]
     raw = np.array([1, 3, 5], np.int8).tobytes() + np.array([4, 5], "<f4").tobytes()
@@ -266,11 +291,30 @@ def test_payloads(shapes: Bundle) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["mqtt://h", "mqtt://h/", "mqtt://u:p@h/t", "mqtt://h/a/+", "mqtt://h/a\nb", "mqttx://h/a"]
-)
+    "url",
+    [
+        "mqtt://h", "mqtt://h/", "mqtt://u:p@h/t", "mqtt://h/a/+", "mqtt://h/a\nb", "mqttx://h/a",
+        "mqtt://h:99999/t", "mqtt://h:a/t", "mqtt://[::1/t", "mqtt://u@:1883/t", "mqtt://h/\udcff",
+    ],
+)  # fmt: skip
 def test_places_that_are_no_topics(url: str) -> None:
     with pytest.raises(UsageError, match="no topic of a broker"):
         parse(url, "--out")
+
+
+@pytest.mark.parametrize(
+    ("topics", "good"),
+    [
+        ("#", True), ("+", True), ("a/#", True), ("+/a/+/#", True), ("$share/g/a/+", True), ("a//b", True),
+        ("a#", False), ("a/#/b", False), ("a+/b", False), ("a/b+", False), ("+#", False),
+    ],
+)  # fmt: skip
+def test_wildcards_are_whole_levels(topics: str, good: bool) -> None:
+    if good:
+        assert parse(f"mqtt://[::1]:1883/{topics}", "DATA", wildcards=True).topic == topics
+        return
+    with pytest.raises(UsageError, match="no topic of a broker"):
+        parse(f"mqtt://h/{topics}", "DATA", wildcards=True)
 
 
 def test_a_source_without_an_end_needs_watch(shapes: Bundle, capsys: pytest.CaptureFixture[str]) -> None:

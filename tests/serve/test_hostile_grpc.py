@@ -52,6 +52,8 @@ HOSTILE = [
     request([{**GOOD, "shape": [1] * 100_000}], RAW), request([{**GOOD, "datatype": "BYTES"}], RAW),
     request([{**GOOD, "datatype": ""}], RAW), request([{**GOOD, "name": ""}], RAW),
     request([contents(int_contents=[0] * 63)], []), request([contents(int_contents=[128] * 64)], []),
+    request([{**contents(int_contents=[0] * 64), "shape": [2**62] * 50_000}], []),
+    request([{**contents(int_contents=[0] * 64), "shape": [-1, -64]}], []),
     request([contents(fp32_contents=[0.0] * 64)], []), request([contents(int_contents=[0] * 64)], RAW),
     request([GOOD], RAW, outputs=[{"name": "none"}]), request([GOOD], RAW, id="x" * 10_000),
     request([GOOD], RAW, parameters={"timeout": {"int64_param": -1}}),

@@ -43,6 +43,17 @@ def test_members_and_models_are_followed(shapes: Bundle, tmp_path: Path, logged:
     assert models == [("model loaded", "shapes"), ("model unloaded", "shapes")]
 
 
+@pytest.mark.parametrize("logged", ["json"], indirect=True)
+def test_a_member_that_leaves_is_not_called_ready(
+    shapes: Bundle, tmp_path: Path, logged: io.StringIO
+) -> None:
+    with serving(fleet(shapes), tmp_path, open_with=Script(0.001).open, members=2) as served:
+        members = served.inside(served.running.gateway.members)
+        served.inside(next(one for one in members if one.name == "a").leave)
+    lines = [json.loads(line) for line in logged.getvalue().splitlines()]
+    assert [line["state"] for line in lines if line.get("member") == "a"] == ["ready", "stopped"]
+
+
 @pytest.mark.parametrize("logged", ["text", "json"], indirect=True)
 def test_a_record_is_a_line_whatever_is_in_it(logged: io.StringIO) -> None:
     logger = logging.getLogger("tinyserve.serve.test")

@@ -27,6 +27,7 @@ CODES = 16
 """That a device counts of an input it looks at."""
 _LEAST_LOOKS = 8
 """Samples that covariances are taken of."""
+_MOST_COUNTED = 1 << 53
 Array = npt.NDArray[Any]
 Integers = npt.NDArray[np.int64]
 
@@ -86,6 +87,10 @@ def load(bundle: Path) -> Profile | None:
 
 def _checked(profile: Profile, path: Path) -> Profile:
     """A profile whose histograms have as many bins as a device's. Raises ModelError."""
+    counts = [profile.samples, *profile.confidence, *profile.classes]
+    counts += [count for histogram in profile.codes for count in histogram.counts]
+    if profile.samples < bool(profile.codes) or not all(0 <= count <= _MOST_COUNTED for count in counts):
+        raise ModelError(f"{path}: counts that can't be", "convert again with this version")
     for histogram in profile.codes:
         rows: list[list[float]] = [[float(count) for count in histogram.counts], *histogram.between]
         if {len(row) for row in rows} != {BINS} or len(rows) not in {1, 1 + BINS}:
@@ -93,7 +98,7 @@ def _checked(profile: Profile, path: Path) -> Profile:
                 f"{path}: a histogram of other than {BINS} bins", "convert again with this version"
             )
         known = _is_level(histogram.level) and _are_shifts(histogram.shifts, 1)
-        if not np.all(np.isfinite(rows)) or min(histogram.counts) < 0 or not known:
+        if not np.all(np.isfinite(rows)) or not known:
             raise ModelError(
                 f"{path}: a histogram with values that can't be", "convert again with this version"
             )

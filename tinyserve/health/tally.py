@@ -4,6 +4,7 @@ firmware_templates/serve/health.c."""
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ import numpy.typing as npt
 from tinyserve.bundle import TensorInfo
 from tinyserve.health.counters import Counters
 from tinyserve.health.level import PLACES
-from tinyserve.health.profile import BINS, CODES, MOST_GROUPS, Array, parts_of, scores_of
+from tinyserve.health.profile import BINS, CODES, MOST_CLASSES, MOST_GROUPS, Array, parts_of, scores_of
 
 THRESHOLD_STEP = 7
 GOLDEN_RATIO = 0x9E3779B9
@@ -22,7 +23,8 @@ _WORD = 0xFFFFFFFF
 
 @dataclass(frozen=True)
 class _Look:
-    """Codes of input 0, where in it they lie, and output 0 (1, ...)."""
+    """Codes of input 0, where in it they lie, and scores (1, ...): none of an output that is not of some
+    classes, which may be large."""
 
     number: int
     places: npt.NDArray[np.int64]
@@ -39,6 +41,7 @@ class Tally:
         self._given, self._scores = given, scores
         last = given.shape[-1] if len(given.shape) > 1 else 1
         self._channels = last if last <= MOST_GROUPS else 1
+        self._has_scores = math.prod(scores.shape) <= MOST_CLASSES
         self._looks: deque[_Look] = deque(maxlen=most or None)
         self._place = 0
         self.seen = 0
@@ -52,7 +55,7 @@ class Tally:
         places = (begin + step * np.arange(min(size, CODES))) % max(size, 1)
         self._place = int(places[-1] + step) % size + 1 if size else 0
         self.seen += 1
-        output = np.frombuffer(scores, self._scores.dtype)[None]
+        output = np.frombuffer(scores if self._has_scores else b"", self._scores.dtype)[None]
         self._looks.append(_Look(self.seen, places, values[places], output))
 
     def counters(self) -> Counters:

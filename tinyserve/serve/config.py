@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -185,6 +186,15 @@ class MemberSpec(msgspec.Struct, frozen=True, kw_only=True):
         return self.link.removeprefix(TWIN_OF) if self.link.startswith(TWIN_OF) else ""
 
 
+def is_broker(url: str) -> bool:
+    """Whether it is mqtt://HOST[:PORT], or mqtts://."""
+    try:
+        parts = urlsplit(url)
+        return bool(re.fullmatch(r"mqtts?://[^/@\s?#]+", url) and parts.hostname and parts.port != 0)
+    except ValueError:  # a port that is no number or too large, brackets around no address
+        return False
+
+
 def kind_of(link: str) -> Kind:
     """What a link names: a port's is a board's."""
     if link == "host":
@@ -283,8 +293,12 @@ def _expanded(name: str, table: MemberTable, file: _File, path: Path) -> list[Me
         )
     if (slots or table.line_key) and link in ("host", "twin"):
         raise UsageError(f"{where}: {link} has no slots", f'link = "{TWIN_OF}DIRECTORY", or a port')
+    if table.line_key and not slots:
+        raise UsageError(f"{where}: line_key is of firmware with slots", "slots = true, or remove line_key")
     if link == USB:
         raise UsageError(f"{where}: {USB} without a serial number", f'link = "{USB}0123456789AB"')
+    if link == TWIN_OF:
+        raise UsageError(f"{where}: {TWIN_OF} without a directory", f'link = "{TWIN_OF}DIRECTORY"')
     beside = path.absolute().parent
     if link.startswith(TWIN_OF):
         link = TWIN_OF + str(beside / link.removeprefix(TWIN_OF))
@@ -360,7 +374,7 @@ def _check_callbacks(config: FleetConfig, path: Path) -> None:
         raise UsageError(f"{path}: [jobs] callbacks without secret_file", "name the key that signs results")
     if topics and not config.mqtt.broker:
         raise UsageError(f"{path}: [jobs] callbacks over MQTT without a broker", '[mqtt] broker = "mqtt://…"')
-    if config.mqtt.broker and not re.fullmatch(r"mqtts?://[^/@\s]+", config.mqtt.broker):
+    if config.mqtt.broker and not is_broker(config.mqtt.broker):
         raise UsageError(
             f"{path}: [mqtt] broker {visible(config.mqtt.broker)!r}: not the address of a broker",
             'for example "mqtts://broker.example.com:8883"; user and password_file are keys of their own',

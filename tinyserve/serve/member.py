@@ -191,6 +191,7 @@ class Member:
             self.inferences += 1
             self._feed.finished(self, ran)
         self._reset.clear()
+        self.state = "stopped" if self._is_leaving else "starting"
         why = "is being replaced" if self._is_leaving else "was reset"
         self._feed.left(self, DeviceError(f"{self.name}: {why}"))
         self._close()

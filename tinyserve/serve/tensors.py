@@ -110,12 +110,17 @@ def _array(tensor: Given, info: TensorInfo) -> Array:
     return _quantized(array, info) if quantizes else array.astype(info.dtype, copy=False)
 
 
-def _shaped(tensor: Given) -> Array:
-    """Checked before anything is allocated: a shape is only numbers."""
-    if len(tensor.shape) > MOST_DIMENSIONS or any(extent < 1 for extent in tensor.shape):
+def check_shape(name: str, shape: Sequence[int]) -> None:
+    """Before anything is computed of it or allocated: a shape is only numbers. Raises RequestError."""
+    if len(shape) > MOST_DIMENSIONS or any(extent < 1 for extent in shape):
         raise RequestError(
-            f"input {tensor.name} has the shape {list(tensor.shape)[:20]}", "extents from 1 on"
+            f"input {name[:80]} has the shape {list(shape[:20])}",
+            f"up to {MOST_DIMENSIONS} extents, each from 1 on",
         )
+
+
+def _shaped(tensor: Given) -> Array:
+    check_shape(tensor.name, tensor.shape)
     dtype = NUMPY[tensor.datatype]
     count = math.prod(tensor.shape)
     if isinstance(tensor.values, bytes | memoryview):

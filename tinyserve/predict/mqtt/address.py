@@ -10,11 +10,11 @@ from pathlib import Path
 
 from tinyserve.errors import UsageError
 from tinyserve.escapes import visible
-from tinyserve.serve.config import Mqtt
+from tinyserve.serve.config import Mqtt, is_broker
 
 SPOOL = "tinyserve.spool"
 _SCHEMES = ("mqtt://", "mqtts://")
-_URL = re.compile(r"(mqtts?)://(?:([^/@:\s]+)@)?([^/@\s]+)/([^\x00-\x1f\x7f]{1,1000})")
+_URL = re.compile(r"(?!.*[\ud800-\udfff])(mqtts?)://(?:([^/@:\s]+)@)?([^/@\s]+)/([^\x00-\x1f\x7f]{1,1000})")
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,16 @@ def is_mqtt(place: str) -> bool:
 def parse(url: str, option: str, *, wildcards: bool = False) -> Address:
     """Raises UsageError where it is no broker's URL with a topic; ``wildcards``: a filter of topics."""
     match = _URL.fullmatch(url)
-    if match is None or (not wildcards and re.search(r"[+#]", match[4])):
+    if match is None or not is_broker(f"{match[1]}://{match[3]}") or not _is_topic(match[4], wildcards):
         raise UsageError(
             f"{option} {visible(url)}: no topic of a broker",
             "mqtt://USER@HOST:PORT/TOPIC, or mqtts:// with TLS; the password is in --broker-password FILE",
         )
     return Address(url, f"{match[1]}://{match[3]}", match[2] or "", match[4])
+
+
+def _is_topic(text: str, wildcards: bool) -> bool:
+    """Wildcards are whole levels, and # is the last one."""
+    if not wildcards:
+        return not re.search(r"[+#]", text)
+    return re.fullmatch(r"(([^/+#]*|\+)/)*([^/+#]*|[+#])", text) is not None

@@ -19,12 +19,15 @@ from tinyserve.predict.mqtt.payload import Values, decode
 from tinyserve.predict.mqtt.spool import Spool
 from tinyserve.predict.mqtt.subscription import Subscription, opened
 from tinyserve.predict.watch import Outcome, Predict, outcome
+from tinyserve.words import counted
 
 if TYPE_CHECKING:
     from paho.mqtt.client import MQTTMessage
 
 _AT_ONCE = 500
 _LOOK_S = 0.5
+_PATIENCE_S = 5.0
+"""For another process that receives the same and is about to end."""
 _TOLD = 20
 """Bad messages of one cut that are named."""
 
@@ -40,25 +43,23 @@ def collect(
     Raises UsageError, DeviceError where the broker is not reached, FileSystemError.
     """
     address = parse(url, "DATA", wildcards=True)
-    key = key_of(url, made)
-    folder = messages.spool / key
+    folder = messages.spool / key_of(url, made)
     with (
-        alone(folder),
+        alone(folder, wait_s=_PATIENCE_S),
         closing(Spool(folder, made.manifest.inputs)) as spool,
-        opened(address, messages, key) as subscription,
+        opened(address, messages, spool.client_id()) as subscription,
     ):
         for left in spool.left():
             yield _predicted(left, out, predict)
         while True:
             _receive(subscription, spool, made, every_s, say)
-            path = spool.cut()
-            if path is not None:
+            while (path := spool.cut()) is not None:
                 yield _predicted(path, out, predict)
 
 
 def key_of(url: str, made: Bundle) -> str:
-    """Of a model and a filter of topics: what the broker knows us by, and the directory in the spool."""
-    return "tinyserve-" + hashlib.sha256(f"{url} {made.manifest.model_sha256}".encode()).hexdigest()[:16]
+    """Of a model and a filter of topics: their directory in the spool."""
+    return "receiving-" + hashlib.sha256(f"{url} {made.manifest.model_sha256}".encode()).hexdigest()[:16]
 
 
 def _predicted(path: Path, out: str, predict: Predict) -> Outcome:
@@ -85,9 +86,11 @@ def _receive(
         bad += len(refused)
     if bad > _TOLD:
         say(f"and {bad - _TOLD} more messages that are no samples")
-    if subscription.lost:
-        say(f"{subscription.lost} messages of QoS 0 came faster than they were taken, and are lost")
-        subscription.lost = 0
+    lost, trouble = subscription.news()
+    if lost:
+        say(f"{counted(lost, 'message')} of QoS 0 came faster than they were taken, and are lost")
+    if trouble:
+        say(f"{subscription.where}: {trouble}")
 
 
 def _decoded(arrived: Sequence[MQTTMessage], made: Bundle) -> tuple[list[Values], list[str]]:

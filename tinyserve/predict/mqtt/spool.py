@@ -8,7 +8,9 @@ is opened again, so that no message is lost or in two files.
 
 from __future__ import annotations
 
+import re
 import time
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,10 +21,11 @@ import numpy.typing as npt
 from tinyserve import bundle
 from tinyserve.bundle import TensorInfo
 from tinyserve.databases import open_database
-from tinyserve.files import staged
+from tinyserve.files import staged, write
 
 _SCHEMA = ("CREATE TABLE IF NOT EXISTS arrived (id INTEGER PRIMARY KEY AUTOINCREMENT, sample BLOB NOT NULL)",)
 _BUSY_S = 10.0
+_NAME_FILE = "client"
 MOST = 1 << 16
 """Samples of one cut."""
 
@@ -46,6 +49,16 @@ class Spool:
         """Files that are not predicted yet, the oldest first."""
         found = [path for path in self._folder.glob("messages-*-*.npz") if _last(path) is not None]
         return sorted(found, key=lambda path: _last(path) or 0)
+
+    def client_id(self) -> str:
+        """What a broker knows the receiver by who has this spool: another spool, here or on another computer,
+        is another receiver, and each gets all messages."""
+        path = self._folder / _NAME_FILE
+        known = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+        if not re.fullmatch(r"tinyserve-[0-9a-f]{12}", known):
+            known = f"tinyserve-{uuid.uuid4().hex[:12]}"
+            write(path, known.encode())
+        return known
 
     def add(self, samples: Sequence[npt.NDArray[np.float64]]) -> None:
         """Samples (values of all inputs in order, in real units); on the disk when it returns."""

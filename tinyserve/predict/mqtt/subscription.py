@@ -25,13 +25,18 @@ FIRST_S = 15.0
 _UNCONFIRMED = 1000
 _LARGEST = 4 << 20
 _MOST_WAITING = 10_000
+_MOST_BYTES = 64 << 20
+"""Of messages with QoS 0 that wait, as their number."""
 
 
 class Subscription:
     """From ``opened`` to the end of its block."""
 
     def __init__(self, address: Address, messages: Messages, client_id: str) -> None:
-        self._waiting: queue.Queue[MQTTMessage] = queue.Queue(_MOST_WAITING)
+        self._waiting: queue.SimpleQueue[MQTTMessage] = queue.SimpleQueue()
+        self._bytes = 0
+        self._lost = 0
+        self._lock = threading.Lock()
         self._ready = threading.Event()
         self._topic = address.topic
         self._client, self._address = client_of(
@@ -39,8 +44,9 @@ class Subscription:
         )
         self.where = f"broker {self._address[0]}:{self._address[1]}"
         self.why = "it was not reached"
-        self.lost = 0
+        self._said = ""
         self._client.on_connect = self._connected
+        self._client.on_disconnect = self._disconnected
         self._client.on_subscribe = self._subscribed
         self._client.on_message = self._heard
 
@@ -62,7 +68,16 @@ class Subscription:
             found.append(self._waiting.get(timeout=timeout_s))
             while len(found) < most:
                 found.append(self._waiting.get_nowait())
+        with self._lock:
+            self._bytes -= sum(len(message.payload) for message in found)
         return found
+
+    def news(self) -> tuple[int, str]:
+        """How many messages of QoS 0 were lost, and what is wrong with the connection, since it was asked."""
+        with self._lock:
+            lost, self._lost = self._lost, 0
+        said, self._said = self._said, self.why
+        return lost, self._said if self._said != said else ""
 
     def confirm(self, messages: Sequence[MQTTMessage]) -> None:
         """They are safe here: the broker may forget them."""
@@ -81,17 +96,24 @@ class Subscription:
         else:
             client.subscribe(self._topic, qos=1)
 
+    def _disconnected(self, client: Client, data: Any, flags: Any, reason: Any, properties: Any) -> None:
+        """The client connects again by itself."""
+        self.why = self.why or f"the connection is lost: {reason}"
+
     def _subscribed(self, client: Client, data: Any, mid: int, reasons: Any, properties: Any) -> None:
         failed = [reason for reason in reasons if reason.is_failure]
         self.why = f"does not allow {self._topic}: {failed[0]}" if failed else ""
         self._ready.set()
 
     def _heard(self, client: Client, data: Any, message: MQTTMessage) -> None:
-        """Of messages with QoS 0 there may be any number; others are at most _UNCONFIRMED."""
-        try:
-            self._waiting.put_nowait(message)
-        except queue.Full:
-            self.lost += 1
+        """Of messages with QoS 0 there may be any number, and they must not take the places of others, which
+        are at most _UNCONFIRMED: one that is not taken is never confirmed."""
+        with self._lock:
+            if not message.qos and (self._waiting.qsize() >= _MOST_WAITING or self._bytes > _MOST_BYTES):
+                self._lost += 1
+                return
+            self._bytes += len(message.payload)
+        self._waiting.put(message)
 
 
 @contextmanager

@@ -236,7 +236,8 @@ def _is_callback(text: str) -> bool:
 def _climbs(url: str) -> bool:
     """Whether its path goes up, as servers may read it: then the prefix that allows it says nothing."""
     path = unquote(url.partition("?")[0]).replace("\\", "/")
-    return any(part in (".", "..") for part in path.split("/")) or "%" in path or "#" in url
+    parts = (part.partition(";")[0] for part in path.split("/"))  # some drop what follows it
+    return any(part in (".", "..") for part in parts) or "%" in path or "#" in url
 
 
 async def _look_again(event: asyncio.Event) -> None:

@@ -24,7 +24,15 @@ from tinyserve.serve.request import InferAnswer, InferRequest, Wanted
 from tinyserve.serve.rest import oip
 from tinyserve.serve.rpc.messages import POOL, SERVICE, message
 from tinyserve.serve.served import Served
-from tinyserve.serve.tensors import Asked, Given, Parameter, check_datatype, classes_of, to_request
+from tinyserve.serve.tensors import (
+    Asked,
+    Given,
+    Parameter,
+    check_datatype,
+    check_shape,
+    classes_of,
+    to_request,
+)
 from tinyserve.words import counted
 
 _log = logging.getLogger(__name__)
@@ -236,10 +244,12 @@ def _given(one: Any, raw: bytes | None) -> Given:
         if field is None:
             raise RequestError(f"input {one.name[:80]}: {one.datatype} travels in raw_input_contents alone")
         numbers = getattr(one.contents, field)
-        if len(numbers) != math.prod(one.shape):  # before they become Python's, which takes long
+        check_shape(one.name, one.shape)
+        wanted = math.prod(one.shape)
+        if len(numbers) != wanted:  # before they become Python's, which takes long
             raise RequestError(
                 f"input {one.name[:80]} has {counted(len(numbers), 'value')}, its shape "
-                f"{list(one.shape)[:20]} takes {math.prod(one.shape)}"
+                f"{list(one.shape)} takes {wanted}"
             )
         values = list(numbers)
     elif one.HasField("contents"):
