@@ -15,6 +15,7 @@ import pytest
 from tinyserve.bundle import TensorInfo
 from tinyserve.datasets import series
 from tinyserve.datasets.named import Reading
+from tinyserve.datasets.series import _plain
 from tinyserve.datasets.stream import load, open_stream
 from tinyserve.errors import DataError
 
@@ -261,6 +262,18 @@ def test_y_is_an_axis_where_another_column_is_the_label(reading: Reading, tmp_pa
     found = load(tmp_path / "a.csv", info, reading)
     assert found.inputs[0][0, :, -2:].tolist() == [[1, 2], [3, 4]]
     assert found.labels.tolist() == ["left"]
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("2026-01-31T12:00:00.25Z", "2026-01-31T12:00:00.250000+00:00"),
+        ("2026-01-31 12:00:00.123456789+01:00", "2026-01-31 12:00:00.123456+01:00"),
+        ("2026-01-31T12:00:00", "2026-01-31T12:00:00"),
+    ],
+)
+def test_times_of_iso_8601_have_the_form_that_every_python_reads(text: str, plain: str) -> None:
+    assert _plain(text) == plain
 
 
 def test_lists_are_no_values_of_a_row(tmp_path: Path) -> None:

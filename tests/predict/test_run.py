@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from tinyserve import bundle, databases
 from tinyserve.bench.accuracy.batches import Work
 from tinyserve.bundle import Bundle
 from tinyserve.cli.main import main
+from tinyserve.datasets.named import Reading
 from tinyserve.errors import BudgetError, DataError, FileSystemError, UsageError
 from tinyserve.health.profile import PROFILE_FILE, profile_of
 from tinyserve.predict import engines, gate
@@ -336,3 +338,15 @@ def test_a_gate_that_could_not_tell_is_refused(shapes: Bundle, data: Path, tmp_p
     few = write(tmp_path / "few.npz", 29)
     with pytest.raises(UsageError, match="29 samples, a verdict takes 30"):
         gated(with_profile(shapes, data, tmp_path), few, tmp_path / "p.sqlite", Settings(drift=True))
+
+
+@pytest.mark.parametrize(("rate_hz", "windows"), [(0.0, 3), (50.0, 2)])
+def test_windows_end_at_gaps_by_the_rate_of_the_model(
+    rate_hz: float, windows: int, shapes: Bundle, tmp_path: Path
+) -> None:
+    made = replace(shapes, manifest=msgspec.structs.replace(shapes.manifest, rate_hz=rate_hz))
+    times = [(row + (100 if row >= 12 else 0)) / 50 for row in range(24)]
+    lines = [",".join(["at", *"abcdefgh"]), *(f"{at}{',0.5' * 8}" for at in times)]
+    (tmp_path / "d.csv").write_text("\n".join(lines) + "\n")
+    found = gated(made, tmp_path / "d.csv", tmp_path / "p.sqlite", Settings(reading=Reading(time="at")))
+    assert found.manifest.count == windows

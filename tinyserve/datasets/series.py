@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
@@ -387,12 +388,18 @@ def _label(cell: str, named: bool) -> str | float:
     return cell.strip() if named else float(cell)
 
 
+def _plain(text: str) -> str:
+    """ISO 8601 as Python 3.10 reads it, too: no Z, and six digits behind the point."""
+    text = re.sub(r"[Zz]$", "+00:00", text)
+    return re.sub(r"[.,](\d{1,6})\d*", lambda digits: f".{digits[1]:0<6}", text)
+
+
 def _nanoseconds(text: str, unit: int) -> int:
     """A number in units of so many, or a date and time (UTC where it names no zone)."""
     try:
         return round(float(text) * unit)
     except ValueError:
-        found = datetime.fromisoformat(text.strip())
+        found = datetime.fromisoformat(_plain(text.strip()))
         aware = found if found.tzinfo else found.replace(tzinfo=timezone.utc)
         passed = aware - datetime(1970, 1, 1, tzinfo=timezone.utc)
         return ((passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds) * 1000

@@ -8,7 +8,7 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -88,6 +88,7 @@ def predict(
     writing raise.
     """
     begin_s = time.monotonic()
+    settings = replace(settings, reading=settings.reading.at(made.manifest.rate_hz))
     labels = made.manifest.labels
     for expect in settings.expects:
         gate.place(expect, labels)

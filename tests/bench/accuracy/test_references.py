@@ -14,6 +14,8 @@ from tinyserve.bench.accuracy import run as accuracy
 from tinyserve.bench.accuracy.references import against_original, references
 from tinyserve.compiler.ops.support import tflm_resolver
 from tinyserve.convert import convert
+from tinyserve.datasets.named import Reading
+from tinyserve.errors import DataError
 
 
 def test_tflm_counts_what_the_compiled_model_counts(tmp_path: Path) -> None:
@@ -61,3 +63,24 @@ def test_a_model_in_float_is_its_own_original(scheme: str, drop: float | None, t
     made = replace(made, manifest=structs.replace(made.manifest, quantize=scheme))
     quality = against_original(made, accuracy.run(made, dataset), None)
     assert (quality.drop if quality else None) == drop
+
+
+def test_a_reference_reads_the_data_at_the_rate_of_the_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the compiled model does: else windows begin at other rows."""
+    made = convert(write_classifier(tmp_path / "m.tflite"), output=tmp_path / "b")
+    dataset = write_dataset(tmp_path / "d.npz")
+    task = accuracy.run(made, dataset).task
+    rates: list[int] = []
+
+    def opened(path: Path, inputs: object, piece: int, reading: Reading) -> None:
+        rates.append(reading.sample_rate)
+        raise DataError("enough is known", "none")
+
+    monkeypatch.setattr(accuracy, "open_stream", opened)
+    made = replace(made, manifest=structs.replace(made.manifest, rate_hz=50.0))
+    for run in (accuracy.run, lambda *given: references(*given, task, limit=10)):
+        with pytest.raises(DataError, match="enough"):
+            run(made, dataset)
+    assert rates == [50, 50]

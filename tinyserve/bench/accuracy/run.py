@@ -162,7 +162,7 @@ def run_reference(
         raise UsageError(f"{made.path}: has no float original", "convert from the float model")
     if not is_float and (lacking := tflm_resolver.lacking_in(reader.read(model.read_bytes()))):
         raise UnsupportedError(f"it has no {', '.join(lacking)}", "--no-compare")
-    inputs, reading = made.manifest.inputs, replace(reading, labels=output)
+    inputs, reading = made.manifest.inputs, replace(reading, labels=output).at(made.manifest.rate_hz)
     stream = open_stream(dataset, inputs, min(piece_samples(inputs), limit), reading)
     place = output_place(made.manifest, output)
     info = made.manifest.outputs[place]
