@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,7 @@ def reading(messages: Messages) -> Messages:
     return Messages(password_file=messages.password_file.with_name("reader"), spool=messages.spool)
 
 
-def send(broker: Mosquitto, payloads: list[bytes], content_type: str = "") -> None:
+def send(broker: Mosquitto, payloads: list[bytes], content_type: str = "", retain: bool = False) -> None:
     """Publishes them, and returns once the broker has them."""
     client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
     client.username_pw_set(USER, PASSWORD)
@@ -76,7 +77,9 @@ def send(broker: Mosquitto, payloads: list[bytes], content_type: str = "") -> No
     properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
     if content_type:
         properties.ContentType = content_type
-    for sent in [client.publish("results/in", one, qos=1, properties=properties) for one in payloads]:
+    for sent in [
+        client.publish("results/in", one, qos=1, retain=retain, properties=properties) for one in payloads
+    ]:
         sent.wait_for_publish(30)
     client.disconnect()
     client.loop_stop()
@@ -271,9 +274,63 @@ def test_messages_that_need_no_confirmation_leave_places_to_others(monkeypatch: 
         message.qos = qos
         message.payload = bytes(10)
         receiver._heard(receiver._client, None, message)
-    assert [message.qos for message in receiver.take(100, 0)] == [0, 0, 0, 1, 2]
+    assert [one.message.qos for one in receiver.take(100, 0)] == [0, 0, 0, 1, 2]
     assert receiver._bytes == 0
     assert receiver.news() == (2, "it was not reached") and receiver.news() == (0, "")
+
+
+def test_a_password_in_an_address_is_not_repeated() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse("mqtt://user:secret@h/t", "--out")
+    assert "secret" not in str(caught.value) and "mqtt://user:…@h/t" in str(caught.value)
+
+
+def test_what_a_broker_sends_again_is_taken_once_and_confirmed_in_its_session(
+    messages: Messages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subscription = Subscription(parse("mqtt://h/a", "DATA"), messages, "test")
+    client: Any = subscription._client
+    confirmed: list[int] = []
+    monkeypatch.setattr(client, "ack", lambda mid, qos: confirmed.append(mid))
+    good = SimpleNamespace(is_failure=False)
+
+    def connected(session_present: bool) -> None:
+        flags = SimpleNamespace(session_present=session_present)
+        subscription._connected(client, None, flags, good, None)
+
+    def heard(*numbers: int) -> None:
+        for number in numbers:
+            message = MQTTMessage(mid=number)
+            message.qos = 1
+            subscription._heard(client, None, message)
+
+    connected(False)
+    heard(1, 2)
+    first = subscription.take(1, 0)
+    connected(True)  # the line was lost: neither is confirmed yet
+    heard(1, 2, 3)
+    rest = subscription.take(10, 0)
+    assert [one.message.mid for one in (*first, *rest)] == [1, 2, 3]
+    subscription.confirm(first)
+    connected(False)  # the broker has forgotten us: its 2 is another message
+    heard(2)
+    subscription.confirm(rest)
+    assert confirmed == [1]
+    subscription.confirm(subscription.take(10, 0))
+    assert confirmed == [1, 2]
+
+
+def test_what_is_retained_comes_once(broker: Mosquitto, messages: Messages) -> None:
+    send(broker, [b"kept"], retain=True)
+    for marker in (b"first", b"second"):
+        with opened(parse(source_url(broker), "DATA"), reading(messages), "test") as receiver:
+            send(broker, [marker])
+            found: list[bytes] = []
+            while marker not in found:
+                some = receiver.take(10, 1.0)
+                receiver.confirm(some)
+                found += [bytes(one.message.payload) for one in some]
+        assert found.count(b"kept") == (marker == b"first")
 
 
 def test_payloads(shapes: Bundle) -> None:

@@ -28,6 +28,7 @@ class Script:
     gate: threading.Event = field(default_factory=threading.Event)
     ran: list[tuple[str, Sample]] = field(default_factory=list)
     opened: list[str] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -77,4 +78,4 @@ class FakeEngine(Engine):
         return self._script.absent.get(self._name, "")
 
     def close(self) -> None:
-        pass
+        self._script.closed.append(self._name)

@@ -23,6 +23,18 @@ FREE = "[server]\nport = 0\ngrpc_port = 0\n"
 PATIENCE_S = 60.0
 
 
+@contextlib.contextmanager
+def triton_client(module: Any, address: str) -> Iterator[Any]:
+    """Triton's own client. That of HTTP closes itself again when it is collected, which may be in any thread,
+    and gevent takes no other than its own: it is closed once."""
+    client = module.InferenceServerClient(address)
+    try:
+        yield client
+    finally:
+        client.close()
+        client.close = lambda: None
+
+
 @dataclass
 class Reply:
     """An HTTP answer."""

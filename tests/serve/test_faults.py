@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,13 +12,17 @@ from typing import Any
 
 import msgspec
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.serve.fakes import Script
 from tests.serve.running import Reply, Served, serving
 from tinyserve.bundle import Bundle
 from tinyserve.serve import estimate, member
+from tinyserve.serve.config import MemberSpec
+from tinyserve.serve.engines import Engine
 from tinyserve.serve.gateway import Options
 from tinyserve.serve.member import Member
+from tinyserve.serve.served import Served as Model
 
 TWO = """
 [models.shapes]
@@ -238,3 +243,47 @@ def test_a_refusal_names_each_member_once(shapes: Bundle, tmp_path: Path) -> Non
         gateway = served.running.gateway
         _until(lambda: all(one.state == "broken" for one in served.inside(gateway.members)))
         assert "(a: the twin's process has ended; b: no such port)" in ask(served).json["error"]
+
+
+def test_what_opens_too_late_is_closed(shapes: Bundle, tmp_path: Path) -> None:
+    """A member that is stopped while it opens gives its port back once it has it."""
+    script = Script()
+    is_opening, may_open = threading.Event(), threading.Event()
+
+    def slowly(spec: MemberSpec, model: Model) -> Engine:
+        is_opening.set()
+        may_open.wait(60)
+        return script.open(spec, model)
+
+    with serving(fleet(shapes), tmp_path, open_with=slowly, members=0) as served:
+        assert is_opening.wait(60)
+        assert served.ask("/v2/repository/models/shapes/unload", b"").status == 200
+        assert not script.closed
+        may_open.set()
+        _until(lambda: sorted(script.closed) == ["a", "b"])
+
+
+def test_metrics_have_the_members_of_loaded_models(
+    shapes: Bundle, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "tinyserve")
+
+    def states(served: Served) -> set[tuple[str, str]]:
+        text = served.ask("/metrics").body.decode()
+        return {
+            (sample.labels["member"], sample.labels["state"])
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == "tinyserve_member_state" and sample.value
+        }
+
+    script = Script(broken={"a": "no such port"})
+    with serving(fleet(shapes), tmp_path, open_with=script.open, members=1) as served:
+        _until(lambda: states(served) >= {("b", "ready")})
+        assert served.ask("/fleet/b/reset", b"").status == 200
+        _until(lambda: script.opened.count("b") == 2)
+        served.wait_ready()
+        assert served.ask("/v2/repository/models/shapes/unload", b"").status == 200
+        assert states(served) == set()
+    said = [vars(record)["fields"] for record in caplog.records if record.getMessage().startswith("member")]
+    assert [one["state"] for one in said if one["member"] == "b"] == ["ready", "starting", "ready"]

@@ -51,6 +51,7 @@ HOSTILE = [
     request([{**GOOD, "shape": [0, 8, 8, 1]}], [b""]),
     request([{**GOOD, "shape": [1] * 100_000}], RAW), request([{**GOOD, "datatype": "BYTES"}], RAW),
     request([{**GOOD, "datatype": ""}], RAW), request([{**GOOD, "name": ""}], RAW),
+    request([{**contents(int_contents=[0]), "shape": [2**62] * 200_000}], []),
     request([contents(int_contents=[0] * 63)], []), request([contents(int_contents=[128] * 64)], []),
     request([{**contents(int_contents=[0] * 64), "shape": [2**62] * 50_000}], []),
     request([{**contents(int_contents=[0] * 64), "shape": [-1, -64]}], []),

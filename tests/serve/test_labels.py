@@ -16,7 +16,7 @@ import tritonclient.grpc
 import tritonclient.http
 
 from tests.serve.conftest import HOST
-from tests.serve.running import Served, serving
+from tests.serve.running import Served, serving, triton_client
 from tests.serve.test_hostile import INFER, body, more
 from tests.serve.test_tritonclient import given
 from tinyserve.bundle import MANIFEST_FILE, Bundle
@@ -43,7 +43,7 @@ def test_each_sample_has_the_name_of_its_best_class(
     stripes = np.where(np.arange(64) % 8 < 4, -128, 127)
     inputs = np.stack([np.full(64, -128), np.full(64, -60), stripes]).astype(np.int8).reshape(3, 8, 8, 1)
     outputs = [module.InferRequestedOutput(name) for name in asked] if asked else None
-    with module.InferenceServerClient(named.rest if module is tritonclient.http else named.grpc) as client:
+    with triton_client(module, named.rest if module is tritonclient.http else named.grpc) as client:
         scores = client.infer(
             "shapes", [given(module, inputs)], outputs=[module.InferRequestedOutput("scores")]
         )

@@ -72,3 +72,35 @@ def test_an_exception_stays_in_its_record(logged: io.StringIO) -> None:
     except ValueError as error:
         logging.getLogger("tinyserve.serve.test").error("failed", exc_info=error)
     assert "ValueError: no" in json.loads(logged.getvalue())["exception"]
+
+
+@pytest.mark.parametrize("logged", ["json"], indirect=True)
+def test_names_that_are_no_text_are_logged(logged: io.StringIO) -> None:
+    logging.getLogger("tinyserve.serve.test").warning("x", extra=log.fields_of(member="\udcff\u2028"))
+    (line,) = logged.getvalue().splitlines()
+    assert line.isascii() and json.loads(line)["member"] == "\udcff\u2028"
+
+
+@pytest.mark.parametrize("logged", ["text"], indirect=True)
+def test_no_exception_looks_like_a_record(logged: io.StringIO) -> None:
+    try:
+        raise ValueError("no\n2026-01-01T00:00:00.000Z info forged \x1b[2J")
+    except ValueError as error:
+        logging.getLogger("tinyserve.serve.test").error("failed", exc_info=error)
+    first, *others = logged.getvalue().splitlines()
+    assert first.endswith("error failed") and all(line.startswith("  ") for line in others)
+    assert "\x1b" not in logged.getvalue()
+
+
+def test_what_clients_can_cause_is_said_seldom(caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("tinyserve.serve.seldom")
+    held = log.Seldom(3600.0)
+    logger.addFilter(held)
+    for _ in range(5):
+        logger.warning("too many")
+    logger.error("too many", exc_info=ValueError("a bug is never held back"))
+    held._next_s.clear()
+    logger.warning("too many")
+    logger.removeFilter(held)
+    found = [record.getMessage() for record in caplog.records]
+    assert found == ["too many", "too many", "too many (4 more since the last)"]

@@ -11,6 +11,7 @@ import pytest
 from tests.serve.conftest import HOST
 from tests.serve.running import FREE, serving
 from tinyserve.bundle import Bundle
+from tinyserve.serve.rest import patience
 
 LIVE = b"GET /v2/health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -25,3 +26,14 @@ def test_a_head_that_never_ends_is_cut(said: bytes, shapes: Bundle, tmp_path: Pa
             while client.recv(4096):
                 pass  # ends when the server closes, and only then
         assert served.ask("/v2/health/live").status == 200
+
+
+def test_refused_connections_do_not_flood_the_log(
+    shapes: Bundle, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seldom in patience._log.filters:
+        monkeypatch.setattr(seldom, "_next_s", {})
+    with serving(FREE + "[limits]\nconnections = 1\n" + HOST.format(bundle=shapes.path), tmp_path) as served:
+        for _ in range(5):
+            assert served.ask("/v2/health/live").status == 503
+    assert sum("concurrency" in record.getMessage() for record in caplog.records) == 1

@@ -18,7 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from tritonclient.utils import InferenceServerException
 
-from tests.serve.running import Served
+from tests.serve.running import Served, triton_client
 from tinyserve.bundle import Bundle
 
 
@@ -34,9 +34,8 @@ def samples(shapes: Bundle) -> tuple[Any, Any]:
 @pytest.fixture(params=["http", "grpc"])
 def client(request: pytest.FixtureRequest, host: Served) -> Any:
     module = {"http": tritonclient.http, "grpc": tritonclient.grpc}[request.param]
-    made = module.InferenceServerClient(host.rest if request.param == "http" else host.grpc)
-    yield made, module
-    made.close()
+    with triton_client(module, host.rest if request.param == "http" else host.grpc) as made:
+        yield made, module
 
 
 def given(module: Any, array: Any, datatype: str = "INT8") -> Any:
@@ -64,7 +63,7 @@ def test_a_batch_has_all_answers_in_order(client: Any, shapes: Bundle) -> None:
 
 def test_json_data_is_as_good_as_binary(host: Served, shapes: Bundle) -> None:
     inputs, expected = samples(shapes)
-    with tritonclient.http.InferenceServerClient(host.rest) as connection:
+    with triton_client(tritonclient.http, host.rest) as connection:
         tensor = tritonclient.http.InferInput("image", [1, 8, 8, 1], "INT8")
         tensor.set_data_from_numpy(inputs[:1], binary_data=False)
         wanted = tritonclient.http.InferRequestedOutput("scores", binary_data=False)
@@ -170,3 +169,14 @@ def test_grpc_health_and_reflection(host: Served) -> None:
         listed, file = stub.ServerReflectionInfo(iter(asked), timeout=30)
     assert "inference.GRPCInferenceService" in {one.name for one in listed.list_services_response.service}
     assert b"ModelInferRequest" in file.file_descriptor_response.file_descriptor_proto[0]
+
+
+def test_shared_memory_is_refused_in_words(host: Served, shapes: Bundle) -> None:
+    with triton_client(tritonclient.http, host.rest) as connection:
+        for ask in (connection.get_system_shared_memory_status, connection.get_cuda_shared_memory_status):
+            with pytest.raises(InferenceServerException, match="shared memory is not supported"):
+                ask()
+        tensor = tritonclient.http.InferInput("image", [1, 8, 8, 1], "INT8")
+        tensor.set_shared_memory("region", 64)
+        with pytest.raises(InferenceServerException, match="image: shared memory is not supported"):
+            connection.infer("shapes", [tensor])

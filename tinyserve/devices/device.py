@@ -39,6 +39,9 @@ class Device(ABC):
         function have equal parts of it. None where only their ticks are known."""
         return None
 
+    def keep(self) -> None:  # noqa: B027 (a board's flash does so by itself)
+        """What it would hold without power is on this computer's disk, for a twin that keeps that at all."""
+
     @abstractmethod
     def close(self) -> None:
         """Ends the device and everything that was started for it; may be called twice."""

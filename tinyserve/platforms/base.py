@@ -64,6 +64,9 @@ class Platform(ABC):
         """Puts a file in the place of another, or a file or directory where nothing is, in one step. Raises
         OSError; PermissionError where another process keeps the system from it."""
 
+    def keep_names(self, directory: Path) -> None:  # noqa: B027 (where the system does so by itself)
+        """What was renamed in a directory is on the disk when it returns, where its file system can do so."""
+
     @abstractmethod
     def folded(self, path: Path) -> str:
         """A path such that two names of one place are the same, where the system takes no heed of case."""

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, ClassVar
 
@@ -51,6 +51,14 @@ class Posix(Platform):
 
     def replace(self, source: Path, target: Path) -> None:
         source.replace(target)
+
+    def keep_names(self, directory: Path) -> None:
+        with suppress(OSError):
+            descriptor = os.open(directory, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
     def folded(self, path: Path) -> str:
         return str(path)

@@ -23,6 +23,7 @@ from tinyserve.serve.member import Member, OpenEngine
 from tinyserve.serve.observe.drift import Drift, DriftMetrics, watch
 from tinyserve.serve.observe.log import fields_of
 from tinyserve.serve.observe.observer import Observer
+from tinyserve.serve.observe.states import MemberStates
 from tinyserve.serve.pool import Pool
 from tinyserve.serve.request import Done, InferAnswer, InferRequest
 from tinyserve.serve.served import Served
@@ -75,6 +76,7 @@ class Gateway:
         self.config = config
         self.observer = Observer()
         self.observer.registry.register(DriftMetrics(self._watched))
+        self.observer.registry.register(MemberStates(self._serving))
         self.is_draining = False
         self.tracing: Tracing | None = None
         self.hub = Hub()
@@ -101,6 +103,7 @@ class Gateway:
 
     async def _load(self, model: _Model, name: str, progress: Progress) -> None:
         async with model.lock:
+            self._refuse_draining()
             if model.pool is None:
                 model.state = "LOADING"
             try:
@@ -109,6 +112,7 @@ class Gateway:
                 if model.pool is None:
                     model.state, model.reason = "UNAVAILABLE", error.message
                 raise
+            self._refuse_draining()
             old, new = model.pool, self._pool(loaded, self.config.models[name], drift)
             first = None
             if old is not None and old.is_ready:
@@ -136,7 +140,7 @@ class Gateway:
             return chosen
         reason = chosen.reason or chosen.state
         await chosen.leave()
-        if before is not None:
+        if before is not None and not self.is_draining:
             before.start()
         raise UnavailableError(
             f"{chosen.name} does not serve the new model, so the old one stays: {reason}",
@@ -217,13 +221,16 @@ class Gateway:
     def pool(self, name: str, version: str = "") -> Pool:
         """The pool of a loaded model. Raises NotFoundError, UnavailableError."""
         model = self._named(name)
-        if self.is_draining:
-            raise UnavailableError("the server is shutting down", reason="draining")
+        self._refuse_draining()
         if model.pool is None:
             raise UnavailableError(f"{name} is not loaded: {model.reason}", "load it", reason="unloaded")
         if version not in ("", model.pool.model.version):
             raise NotFoundError(f"{name} has no version {version!r}, only {model.pool.model.version}")
         return model.pool
+
+    def _refuse_draining(self) -> None:
+        if self.is_draining:
+            raise UnavailableError("the server is shutting down", reason="draining")
 
     def pools(self) -> list[Pool]:
         """Of all loaded models."""
@@ -265,6 +272,9 @@ class Gateway:
 
     def _watched(self) -> dict[str, Drift]:
         return {pool.model.name: pool.drift for pool in self.pools() if pool.drift is not None}
+
+    def _serving(self) -> dict[str, list[Member]]:
+        return {pool.model.name: list(pool.members.values()) for pool in self.pools()}
 
     def _read(self, name: str, progress: Progress) -> tuple[Served, Drift | None]:
         loaded = served.load(name, self.config, progress)

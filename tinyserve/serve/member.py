@@ -69,6 +69,7 @@ class Member:
         self._feed = feed
         self._open_engine = open_engine
         self._engine: Engine | None = None
+        self._opened: list[Engine] = []
         self._wake = asyncio.Event()
         self._reset = asyncio.Event()
         self._is_leaving = False
@@ -163,8 +164,11 @@ class Member:
     async def _open(self) -> None:
         self.state = "starting"
         self._worker = Worker(self.name)
-        engine = await self._worker.call(lambda: self._open_engine(self.spec, self.model), OPEN_TIMEOUT_S)
-        self._engine = engine
+        self._opened = opened = []
+        await self._worker.call(
+            lambda: opened.append(self._open_engine(self.spec, self.model)), OPEN_TIMEOUT_S
+        )
+        self._engine = engine = opened[0]
         self.identity = engine.identity
         margin = MARGIN if self.kind == "board" else SHARED_MARGIN
         self.service = ServiceTime(engine.timed_s, time.monotonic(), margin)
@@ -238,11 +242,11 @@ class Member:
         self._reset.clear()
 
     def _close(self) -> None:
-        """In its thread: what hangs there is left to itself."""
+        """In its thread, also what is being opened there still; what hangs is left to itself."""
         if self._watching is not None:
             self._watching.cancel()
             self._watching = None
         if self._worker is not None:
-            engine, self._engine = self._engine, None
-            self._worker.stop(engine.close if engine is not None else lambda: None)
+            opened, self._engine = self._opened, None
+            self._worker.stop(lambda: [engine.close() for engine in opened])
             self._worker, self._closing = None, self._worker

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
-_Call = Callable[[], None]
+_Call = Callable[[], object]
 
 
 class Worker:

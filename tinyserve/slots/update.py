@@ -108,11 +108,19 @@ def _finish(
     """The restart, and what must be true after it."""
     if not confirm:
         return Updated(slot, image, False, was_there)
-    if not was_there:
-        device.reset()
-        if device.model().sha256 != image.model_sha256.hex():
-            state = device.slots().slots[slot]
-            why, hint = words(state.reason, state.detail)
-            raise RefusedError(f"the device does not serve {image.path} after a restart: {why}", hint)
+    done = Updated(slot, image, True, was_there)
+    restart(device, done)
     device.confirm()
-    return Updated(slot, image, True, was_there)
+    return done
+
+
+def restart(device: SmpDevice, done: Updated) -> None:
+    """Restarts the device, where it did not serve the image before. Raises RefusedError where it does not
+    serve it afterwards."""
+    if done.was_there:
+        return
+    device.reset()
+    if device.model().sha256 != done.image.model_sha256.hex():
+        state = device.slots().slots[done.slot]
+        why, hint = words(state.reason, state.detail)
+        raise RefusedError(f"the device does not serve {done.image.path} after a restart: {why}", hint)

@@ -12,6 +12,7 @@ from tinyserve.errors import UsageError
 from tinyserve.escapes import visible
 from tinyserve.serve.config import Mqtt, is_broker
 
+_PASSWORD = re.compile(r"(?<=:)(?!//)[^@]*(?=@)")
 SPOOL = "tinyserve.spool"
 _SCHEMES = ("mqtt://", "mqtts://")
 _URL = re.compile(r"(?!.*[\ud800-\udfff])(mqtts?)://(?:([^/@:\s]+)@)?([^/@\s]+)/([^\x00-\x1f\x7f]{1,1000})")
@@ -63,8 +64,9 @@ def parse(url: str, option: str, *, wildcards: bool = False) -> Address:
     """Raises UsageError where it is no broker's URL with a topic; ``wildcards``: a filter of topics."""
     match = _URL.fullmatch(url)
     if match is None or not is_broker(f"{match[1]}://{match[3]}") or not _is_topic(match[4], wildcards):
+        shown = _PASSWORD.sub("…", visible(url))
         raise UsageError(
-            f"{option} {visible(url)}: no topic of a broker",
+            f"{option} {shown}: no topic of a broker",
             "mqtt://USER@HOST:PORT/TOPIC, or mqtts:// with TLS; the password is in --broker-password FILE",
         )
     return Address(url, f"{match[1]}://{match[3]}", match[2] or "", match[4])

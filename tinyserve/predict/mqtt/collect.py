@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tinyserve.bundle import Bundle
 from tinyserve.errors import DataError, TinyserveError
@@ -17,12 +16,9 @@ from tinyserve.locks import alone
 from tinyserve.predict.mqtt.address import Messages, parse
 from tinyserve.predict.mqtt.payload import Values, decode
 from tinyserve.predict.mqtt.spool import Spool
-from tinyserve.predict.mqtt.subscription import Subscription, opened
+from tinyserve.predict.mqtt.subscription import Arrived, Subscription, opened
 from tinyserve.predict.watch import Outcome, Predict, outcome
 from tinyserve.words import counted
-
-if TYPE_CHECKING:
-    from paho.mqtt.client import MQTTMessage
 
 _AT_ONCE = 500
 _LOOK_S = 0.5
@@ -93,10 +89,10 @@ def _receive(
         say(f"{subscription.where}: {trouble}")
 
 
-def _decoded(arrived: Sequence[MQTTMessage], made: Bundle) -> tuple[list[Values], list[str]]:
+def _decoded(arrived: Sequence[Arrived], made: Bundle) -> tuple[list[Values], list[str]]:
     """Samples, and what is wrong with messages that are none."""
     samples, refused = [], []
-    for message in arrived:
+    for message in (one.message for one in arrived):
         content_type = getattr(message.properties, "ContentType", "")
         try:
             samples.append(decode(bytes(message.payload), content_type, made.manifest.inputs))

@@ -8,6 +8,7 @@ is opened again, so that no message is lost or in two files.
 
 from __future__ import annotations
 
+import os
 import re
 import time
 import uuid
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve import bundle
+from tinyserve import bundle, platforms
 from tinyserve.bundle import TensorInfo
 from tinyserve.databases import open_database
 from tinyserve.files import staged, write
@@ -76,6 +77,9 @@ class Spool:
         path = self._folder / f"messages-{stamp}-{rows[-1][0]}.npz"
         with staged(path) as place, place.open("wb") as file:
             np.savez(file, **self._arrays([sample for _, sample in rows]))
+            file.flush()
+            os.fsync(file.fileno())
+        platforms.here().keep_names(self._folder)  # before the messages are forgotten
         self._forget(rows[-1][0])
         return path
 

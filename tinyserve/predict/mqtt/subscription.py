@@ -7,10 +7,12 @@ import queue
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from tinyserve.errors import DeviceError
 from tinyserve.predict.mqtt.address import Address, Messages
@@ -23,20 +25,32 @@ KEPT_S = 7 * 86_400
 """How long the broker keeps messages for us while we are away."""
 FIRST_S = 15.0
 _UNCONFIRMED = 1000
+_RETAINED_ONCE = 1
 _LARGEST = 4 << 20
 _MOST_WAITING = 10_000
 _MOST_BYTES = 64 << 20
 """Of messages with QoS 0 that wait, as their number."""
 
 
+@dataclass(frozen=True)
+class Arrived:
+    """A message. ``session`` counts those of the broker: one that has forgotten us begins another, in which
+    messages' numbers stand for others."""
+
+    message: MQTTMessage
+    session: int
+
+
 class Subscription:
     """From ``opened`` to the end of its block."""
 
     def __init__(self, address: Address, messages: Messages, client_id: str) -> None:
-        self._waiting: queue.SimpleQueue[MQTTMessage] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[Arrived] = queue.SimpleQueue()
         self._bytes = 0
         self._lost = 0
         self._lock = threading.Lock()
+        self._session = 0
+        self._unconfirmed: set[int] = set()
         self._ready = threading.Event()
         self._topic = address.topic
         self._client, self._address = client_of(
@@ -61,15 +75,15 @@ class Subscription:
         if not self._ready.wait(FIRST_S) or self.why:
             raise DeviceError(f"{self.where}: {self.why}", "see to the broker, the user and the topic")
 
-    def take(self, most: int, timeout_s: float) -> list[MQTTMessage]:
+    def take(self, most: int, timeout_s: float) -> list[Arrived]:
         """What has come, up to ``most``; waits for the first."""
-        found: list[MQTTMessage] = []
+        found: list[Arrived] = []
         with suppress(queue.Empty):
             found.append(self._waiting.get(timeout=timeout_s))
             while len(found) < most:
                 found.append(self._waiting.get_nowait())
         with self._lock:
-            self._bytes -= sum(len(message.payload) for message in found)
+            self._bytes -= sum(len(one.message.payload) for one in found)
         return found
 
     def news(self) -> tuple[int, str]:
@@ -79,10 +93,13 @@ class Subscription:
         said, self._said = self._said, self.why
         return lost, self._said if self._said != said else ""
 
-    def confirm(self, messages: Sequence[MQTTMessage]) -> None:
+    def confirm(self, arrived: Sequence[Arrived]) -> None:
         """They are safe here: the broker may forget them."""
-        for message in messages:
-            self._client.ack(message.mid, message.qos)
+        for one in arrived:
+            with self._lock:
+                if one.message.qos and one.session == self._session:
+                    self._unconfirmed.discard(one.message.mid)
+                    self._client.ack(one.message.mid, one.message.qos)
 
     def stop(self) -> None:
         """The broker keeps what comes for the next time."""
@@ -93,8 +110,13 @@ class Subscription:
         if reason.is_failure:
             self.why = f"refuses the connection: {reason}"
             self._ready.set()
-        else:
-            client.subscribe(self._topic, qos=1)
+            return
+        if not flags.session_present:
+            with self._lock:
+                self._session += 1
+                self._unconfirmed.clear()
+        # What is retained there is a sample once, not each time that the line was lost.
+        client.subscribe(self._topic, options=SubscribeOptions(qos=1, retainHandling=_RETAINED_ONCE))
 
     def _disconnected(self, client: Client, data: Any, flags: Any, reason: Any, properties: Any) -> None:
         """The client connects again by itself."""
@@ -107,13 +129,18 @@ class Subscription:
 
     def _heard(self, client: Client, data: Any, message: MQTTMessage) -> None:
         """Of messages with QoS 0 there may be any number, and they must not take the places of others, which
-        are at most _UNCONFIRMED: one that is not taken is never confirmed."""
+        are at most _UNCONFIRMED: one that is not taken is never confirmed. The broker sends those again after
+        the line was lost."""
         with self._lock:
             if not message.qos and (self._waiting.qsize() >= _MOST_WAITING or self._bytes > _MOST_BYTES):
                 self._lost += 1
                 return
+            if message.qos and message.mid in self._unconfirmed:
+                return  # it is here, and will be confirmed
+            if message.qos:
+                self._unconfirmed.add(message.mid)
             self._bytes += len(message.payload)
-        self._waiting.put(message)
+            self._waiting.put(Arrived(message, self._session))
 
 
 @contextmanager

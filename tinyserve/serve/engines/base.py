@@ -49,6 +49,9 @@ class Engine(ABC):
         """Ends a call of ``run`` that hangs; from any thread. What talks over a line has limits of its
         own."""
 
+    def keep(self) -> None:  # noqa: B027 (most have nothing to do)
+        """After ``check``: the model that it was given stays on it. Raises DeviceError."""
+
     def absence(self) -> str:
         """Why it is known to be gone, without asking it; "" where it may be there. From any thread."""
         return ""

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tinyserve import boards, workflow
 from tinyserve.boards.types import Board
@@ -18,6 +19,9 @@ from tinyserve.serve.engines.base import Engine, Identity
 from tinyserve.serve.request import Ran, Sample
 from tinyserve.serve.served import Served
 
+if TYPE_CHECKING:
+    from tinyserve.serve.engines.slots import Slots
+
 _OPEN_TIMEOUT_S = 60.0
 
 
@@ -25,17 +29,22 @@ class DeviceEngine(Engine):
     """A board at a port, or its twin in an emulator (then ``firmware`` is what it runs), with tinyserve's
     firmware of the model with that hash. One with slots gets that model where it has another."""
 
+    _slots: Slots | None
+
     def __init__(self, spec: MemberSpec, model_sha256: str, firmware: HasElf | None = None) -> None:
         board = boards.load(spec.board)
         port = None if spec.kind == "twin" else _port(spec)
         with ExitStack() as stack:
             device = stack.enter_context(_opened(spec, board, port, firmware))
             self._client = Client(device.link, _OPEN_TIMEOUT_S)
+            self._device, self._slots = device, None
             if spec.slots:
-                from tinyserve.serve.engines.slots import prepare
+                from tinyserve.serve.engines.slots import Slots
 
                 self._client.connect()  # takes the greeting, which SMP passes over
-                prepare(device.link, spec, model_sha256)
+                self._slots = stack.enter_context(closing(Slots(device.link, spec)))
+                self._slots.prepare(model_sha256)
+                device.keep()
             self._client.expect_board(board.id)
             self._client.expect_model(model_sha256)
             if spec.firmware:
@@ -55,6 +64,11 @@ class DeviceEngine(Engine):
         super().check(model)
         # From now on it is known how long an inference takes: a device that says nothing is noticed soon.
         self._client.inference_timeout_s = 2.0 + 10 * max(self.timed_s)
+
+    def keep(self) -> None:
+        if self._slots is not None:
+            self._slots.keep()
+            self._device.keep()
 
     def run(self, sample: Sample, fresh: bool) -> Ran:
         begin_s = time.perf_counter()

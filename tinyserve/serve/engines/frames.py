@@ -25,15 +25,19 @@ class Opening(msgspec.Struct, frozen=True):
     elf: str
 
 
-class Asked(msgspec.Struct, frozen=True):
+class Asked(msgspec.Struct, frozen=True, tag=True):
     """An inference."""
 
     sample: Sample
     fresh: bool
 
 
+class Keep(msgspec.Struct, frozen=True, tag=True):
+    """The model has passed its check: it stays on the device."""
+
+
 class Answered(msgspec.Struct, frozen=True):
-    """The answer to either; ``error`` "" where all went well. The first is followed by an ``Identity``."""
+    """The answer to any of them; ``error`` "" where all went well. An ``Identity`` follows the first."""
 
     outputs: Sample = ()
     link_s: float = 0.0
@@ -44,7 +48,7 @@ class Answered(msgspec.Struct, frozen=True):
     hint: str = ""
 
 
-def write(stream: IO[bytes], frame: Opening | Asked | Answered | Identity) -> None:
+def write(stream: IO[bytes], frame: Opening | Asked | Keep | Answered | Identity) -> None:
     """Raises OSError, ValueError where nobody listens."""
     data = msgspec.msgpack.encode(frame)
     stream.write(_LENGTH.pack(len(data)) + data)
@@ -53,6 +57,16 @@ def write(stream: IO[bytes], frame: Opening | Asked | Answered | Identity) -> No
 
 def read(stream: IO[bytes], kind: type[T]) -> T:
     """Raises EOFError where nothing comes any more."""
+    return msgspec.msgpack.decode(_body(stream), type=kind)
+
+
+def read_order(stream: IO[bytes]) -> Asked | Keep:
+    """What the twin is to do next. Raises EOFError where nothing comes any more."""
+    found: Asked | Keep = msgspec.msgpack.decode(_body(stream), type=Asked | Keep)
+    return found
+
+
+def _body(stream: IO[bytes]) -> bytes:
     head = stream.read(_LENGTH.size)
     if len(head) < _LENGTH.size:
         raise EOFError
@@ -60,4 +74,4 @@ def read(stream: IO[bytes], kind: type[T]) -> T:
     data = stream.read(length)
     if len(data) < length:
         raise EOFError
-    return msgspec.msgpack.decode(data, type=kind)
+    return data

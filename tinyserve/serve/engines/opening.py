@@ -37,6 +37,7 @@ def open_engine(spec: MemberSpec, model: Served, firmwares: Firmwares) -> Engine
         engine = DeviceEngine(spec, model.sha256)
     try:
         engine.check(model)
+        engine.keep()
     except BaseException:
         engine.close()
         raise

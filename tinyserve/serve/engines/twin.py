@@ -5,9 +5,10 @@ server."""
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
-from tinyserve.devices.process import ChildProcess
+from tinyserve.devices.process import END_TIMEOUT_S, ChildProcess
 from tinyserve.errors import DeviceError
 from tinyserve.serve.config import MemberSpec
 from tinyserve.serve.engines import frames
@@ -23,6 +24,7 @@ class TwinEngine(Engine):
 
     def __init__(self, spec: MemberSpec, model_sha256: str, elf: Path | None = None) -> None:
         self._name = spec.name
+        self._has_flash = bool(spec.directory)
         self._process = ChildProcess([sys.executable, "-m", PROGRAM], talks=True)
         try:
             self._ask(frames.Opening(spec, model_sha256, str(elf or "")))
@@ -35,6 +37,9 @@ class TwinEngine(Engine):
         answer = self._ask(frames.Asked(sample, fresh))
         return Ran(answer.outputs, answer.link_s, answer.compute_s, answer.ticks, answer.events)
 
+    def keep(self) -> None:
+        self._ask(frames.Keep())
+
     def interrupt(self) -> None:
         self._process.kill()
 
@@ -42,9 +47,13 @@ class TwinEngine(Engine):
         return "" if self._process.exit_code is None else f"{self._name}: the twin's process has ended"
 
     def close(self) -> None:
+        if self._has_flash:
+            with suppress(OSError):
+                self._process.stdin.close()  # it writes what its flash holds, and ends
+            self._process.wait(END_TIMEOUT_S)
         self._process.close()
 
-    def _ask(self, frame: frames.Opening | frames.Asked) -> frames.Answered:
+    def _ask(self, frame: frames.Opening | frames.Asked | frames.Keep) -> frames.Answered:
         try:
             frames.write(self._process.stdin, frame)
             answer = frames.read(self._process.stdout, frames.Answered)

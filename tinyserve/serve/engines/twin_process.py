@@ -47,15 +47,22 @@ def main() -> None:
 def _serve(engine: DeviceEngine, asked: IO[bytes], answered: IO[bytes]) -> None:
     while True:
         try:
-            one = frames.read(asked, frames.Asked)
+            one = frames.read_order(asked)
         except EOFError:
             return
         try:
-            ran = engine.run(one.sample, one.fresh)
+            answer = _answer(engine, one)
         except TinyserveError as error:
-            frames.write(answered, frames.Answered(error=error.message, hint=error.hint))
-            continue
-        frames.write(answered, frames.Answered(ran.outputs, ran.link_s, ran.compute_s, ran.ticks, ran.events))
+            answer = frames.Answered(error=error.message, hint=error.hint)
+        frames.write(answered, answer)
+
+
+def _answer(engine: DeviceEngine, one: frames.Asked | frames.Keep) -> frames.Answered:
+    if isinstance(one, frames.Keep):
+        engine.keep()
+        return frames.Answered()
+    ran = engine.run(one.sample, one.fresh)
+    return frames.Answered(ran.outputs, ran.link_s, ran.compute_s, ran.ticks, ran.events)
 
 
 if __name__ == "__main__":

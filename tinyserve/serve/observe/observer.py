@@ -6,11 +6,10 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from tinyserve.serve.member import Member, State
+from tinyserve.serve.member import Member
 from tinyserve.serve.observe.log import fields_of
 from tinyserve.serve.request import Done
 
@@ -70,10 +69,6 @@ class Observer:
             "requests", "Requests, by protocol and outcome.", "protocol", "outcome"
         )
         self._faults = self._counter("member_faults", "Times that a member failed.", "model", "member")
-        self._states = Gauge(
-            "tinyserve_member_state", "1 for the state that a member is in.", ["model", "member", "state"],
-            registry=self.registry,
-        )  # fmt: skip
 
     def _counter(self, name: str, what: str, *labels: str) -> Counter:
         return Counter(f"tinyserve_{name}", what, list(labels), registry=self.registry)
@@ -126,8 +121,6 @@ class Observer:
 
     def member_changed(self, model: str, member: Member) -> None:
         """A member's state is another one."""
-        for state in get_args(State):
-            self._states.labels(model, member.name, state).set(state == member.state)
         if member.state == "broken":
             self._faults.labels(model, member.name).inc()
         level = logging.WARNING if member.state == "broken" else logging.INFO

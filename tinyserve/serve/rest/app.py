@@ -31,6 +31,9 @@ from tinyserve.serve.rest.replies import as_json, inferred, named
 T = TypeVar("T")
 Endpoint = Callable[[Request], Awaitable[Response]]
 
+_SHARED_MEMORY = ("/v2/systemsharedmemory", "/v2/cudasharedmemory")
+_NOT_SHARED = "shared memory is not supported: send tensors in the request's body"
+
 
 def build(gateway: Gateway, token: str = "", jobs: Jobs | None = None) -> Starlette:
     """The application for a gateway; ``jobs`` where inferences may be answered later."""
@@ -50,8 +53,10 @@ def build(gateway: Gateway, token: str = "", jobs: Jobs | None = None) -> Starle
 
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    path = request.url.path
+    is_shared = path.startswith(_SHARED_MEMORY)
     what = {
-        404: f"there is nothing at {request.url.path[:200]}",
+        404: _NOT_SHARED if is_shared else f"there is nothing at {path[:200]}",
         405: f"{request.method} is not for this path",
     }
     headers = dict(error.headers) if error.headers else None

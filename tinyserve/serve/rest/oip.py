@@ -90,6 +90,8 @@ def _tensors(inputs: list[_Input], tail: memoryview) -> list[Given]:
     place = 0
     for one in inputs:
         check_datatype(one.name, one.datatype)
+        if "shared_memory_region" in one.parameters:
+            raise RequestError(f"input {one.name[:80]}: shared memory is not supported", "send its data")
         size = one.parameters.get("binary_data_size")
         values: Any = one.data
         if size is not None:

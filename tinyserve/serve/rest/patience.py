@@ -5,8 +5,14 @@ connections would take all places."""
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from tinyserve.serve.observe.log import Seldom
+
+_log = logging.getLogger(__name__)
+_log.addFilter(Seldom())
 
 
 class PatientProtocol(HttpToolsProtocol):
@@ -17,6 +23,7 @@ class PatientProtocol(HttpToolsProtocol):
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self.logger = _log
         super().connection_made(transport)
         self._arm()
 
