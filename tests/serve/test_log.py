@@ -39,6 +39,7 @@ def test_members_and_models_are_followed(shapes: Bundle, tmp_path: Path, logged:
     broken = next(line for line in lines if line.get("state") == "broken")
     assert (broken["member"], broken["model"], broken["reason"]) == ("a", "shapes", 'no "port"\nhere')
     assert broken["level"] == "warning"
+    assert [line["state"] for line in lines if line.get("member") == "b"] == ["ready", "stopped"]
     models = [(line["message"], line["model"]) for line in lines if line["message"].startswith("model ")]
     assert models == [("model loaded", "shapes"), ("model unloaded", "shapes")]
 

@@ -168,7 +168,10 @@ class Gateway:
         async with model.lock:
             if model.pool is not None:
                 model.state, model.reason = "UNLOADING", "unloading"
+                members = [one for one in model.pool.members.values() if one.state != "stopped"]
                 await self._retire(model.pool)
+                for member in members:
+                    self.observer.member_changed(name, member)
                 model.pool = None
                 _log.info("model unloaded", extra=fields_of(model=name))
             model.state, model.reason = "UNAVAILABLE", "unloaded"
