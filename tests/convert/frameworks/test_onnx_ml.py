@@ -166,3 +166,76 @@ def test_damaged_trees_are_refused(changed: dict[str, Any], tmp_path: Path) -> N
     onnx.save(ensemble(**changed), tmp_path / "m.onnx")
     with pytest.raises((ModelError, UnsupportedError)):
         loaded(tmp_path / "m.onnx").original([np.zeros((1, 2), np.float32)])
+
+
+def followed(model: Any, *steps: tuple[str, list[Any]]) -> Any:
+    """The model with operators behind its last output; of a step's inputs, None is what it follows."""
+    graph, value = model.graph, model.graph.output[-1]
+    name = value.name
+    for number, (kind, inputs) in enumerate(steps):
+        given = []
+        for place, constant in enumerate(inputs):
+            if constant is None:
+                given.append(name)
+                continue
+            given.append(f"constant_{number}_{place}")
+            array = np.array(constant, np.float32)
+            graph.initializer.append(onnx.numpy_helper.from_array(array, given[-1]))
+        name = f"step_{number}"
+        graph.node.append(helper.make_node(kind, given, [name]))
+    value.name = name
+    if not any(one.domain == "" for one in model.opset_import):
+        model.opset_import.append(helper.make_opsetid("", 13))
+    return model
+
+
+BEHIND: dict[str, list[tuple[str, list[Any]]]] = {
+    "a forest's average": [("Div", [None, 100.0])],
+    "counts": [("Exp", [None]), ("Mul", [None, [0.4]])],
+    "a sigmoid of an offset": [("Add", [[0.25], None]), ("Sigmoid", [None]), ("Mul", [None, 1.0])],
+    "what is subtracted": [("Sub", [2.5, None]), ("Mul", [-1.5, None]), ("Identity", [None])],
+}
+
+
+@pytest.mark.parametrize("name", BEHIND)
+def test_factors_offsets_and_one_activation_behind_trees(name: str, tmp_path: Path) -> None:
+    estimator, target = TREES["boosted values"]
+    onnx.save(
+        followed(to_onnx(estimator.fit(X, target), X[:1], target_opset=_TARGETS), *BEHIND[name]),
+        tmp_path / "m.onnx",
+    )
+    (checked,) = convert_float(tmp_path / "m.onnx").manifest.accuracy
+    assert checked.sqnr_db is not None and checked.sqnr_db > 110
+
+
+def test_a_factor_of_each_class_and_probabilities_times_one(tmp_path: Path) -> None:
+    """As onnxmltools writes LightGBM's: without a ZipMap, probabilities are multiplied by one."""
+    options = {"zipmap": False}
+    for estimator, steps in (
+        (TREES["boosted"][0], [("Mul", [None, 1.0])]),
+        (TREES["forest"][0], [("Mul", [None, [1.0, 2.0, -3.0]]), ("Add", [None, [[0.5, 0.0, 1.0]]])]),
+    ):
+        model = to_onnx(estimator.fit(X, Y), X[:1], target_opset=_TARGETS, options=options)
+        onnx.save(followed(model, *steps), tmp_path / "m.onnx")
+        (checked,) = convert_float(tmp_path / "m.onnx").manifest.accuracy
+        assert checked.sqnr_db is not None and checked.sqnr_db > 110
+
+
+def test_counts_in_eight_bits(tmp_path: Path) -> None:
+    estimator, target = TREES["boosted values"]
+    model = to_onnx(estimator.fit(X, target), X[:1], target_opset=_TARGETS)
+    onnx.save(followed(model, ("Exp", [None])), tmp_path / "m.onnx")
+    np.savez(tmp_path / "iris.npz", x=X)
+    (checked,) = convert(
+        tmp_path / "m.onnx", representative=tmp_path / "iris.npz", output=tmp_path / "out"
+    ).manifest.accuracy
+    assert checked.sqnr_db is not None and checked.sqnr_db > 30
+
+
+def test_what_has_no_form_behind_trees_is_named_with_the_place_to_cut(tmp_path: Path) -> None:
+    estimator, target = TREES["boosted values"]
+    model = to_onnx(estimator.fit(X, target), X[:1], target_opset=_TARGETS)
+    onnx.save(followed(model, ("Sin", [None])), tmp_path / "m.onnx")
+    with pytest.raises(UnsupportedError, match="Sin behind trees has no form here") as caught:
+        loaded(tmp_path / "m.onnx")
+    assert "extract_model and 'variable' as its output" in caught.value.hint

@@ -345,3 +345,15 @@ def test_converting_trees_leaves_numpy_as_it_was(tmp_path: Path) -> None:
         "assert np.geterr() == before, np.geterr()\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=120, cwd=tmp_path)
+
+
+def test_samples_on_a_threshold_of_a_strict_comparison_stay_right() -> None:
+    """XGBoost compares with <, and its thresholds are values of features: the float32 before them is what is
+    compared with."""
+    rng = np.random.default_rng(3)
+    samples = rng.normal(size=(200, 1)).astype(np.float32)
+    limits = np.nextafter(samples[:20, 0], np.float32(-np.inf))
+    steps = trees._steps(np.sort(samples[:, 0]), limits, np.float32(1e-4))
+    stored = trees._rounded(samples[:, 0] / np.float32(1e-4))
+    wrong = (stored[:, None] <= steps) != (samples <= limits)
+    assert wrong.mean() < 0.001

@@ -42,7 +42,7 @@ class Forest:
 
     A sample goes left at node n where features[feature[n]] <= threshold[n]. Shapes: feature and threshold
     [N], children [N][2] (a later node, or -1 - leaf), roots [T], leaves [L][K] or [L] (then they add to the
-    output that ``targets`` [T] names), base [K]. ``activation`` is "", "sigmoid" or "softmax".
+    output that ``targets`` [T] names), base [K]. ``activation`` is "", "sigmoid", "softmax" or "exp".
     ``classifies``: the outputs are probabilities of classes (of the second one where there is but one).
     """
 

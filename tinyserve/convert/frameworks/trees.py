@@ -24,7 +24,11 @@ from tinyserve.convert.worker.messages import Quantize
 from tinyserve.errors import UnsupportedError
 
 Array = npt.NDArray[Any]
-_ACTIVATIONS = {"sigmoid": ("LOGISTIC", ""), "softmax": ("SOFTMAX", "SoftmaxOptions")}
+_ACTIVATIONS = {
+    "sigmoid": ("LOGISTIC", ""),
+    "softmax": ("SOFTMAX", "SoftmaxOptions"),
+    "exp": ("EXP", "ExpOptions"),
+}
 _SUM_BITS = 31
 
 
@@ -97,8 +101,9 @@ def quantize(data: bytes, samples: Array, request: Quantize) -> bytes:
     tables = replace(summed.tables, leaves=leaves, children=children)
     _ensemble(writer, tables, x, y, {"multiplier": summed.multiplier, "shift": summed.shift})
     if not plain:
-        probabilities = writer.tensor(float_model.output_name, (1, outputs), kind, _unit_range(kind))
-        y = _activation(writer, float_model.activation, y, probabilities)
+        most = _exponentials(scores, kind) if float_model.activation == "exp" else _unit_range(kind)
+        activated = writer.tensor(float_model.output_name, (1, outputs), kind, most)
+        y = _activation(writer, float_model.activation, y, activated)
     return writer.build([x], [y])
 
 
@@ -116,7 +121,7 @@ def _ensemble(writer: GraphWriter, tables: Tables, x: int, y: int, options: dict
 
 def _activation(writer: GraphWriter, name: str, x: int, y: int) -> int:
     builtin, options = _ACTIVATIONS[name]
-    writer.builtin(builtin, options, [x], y, **({"beta": 1.0} if options else {}))
+    writer.builtin(builtin, options, [x], y, **({"beta": 1.0} if name == "softmax" else {}))
     return y
 
 
@@ -245,15 +250,17 @@ def quantized_features(tables: Tables, samples: Array, width: int, kind: str) ->
 
 def _steps(x: Array, threshold: Array, scale: np.float32) -> npt.NDArray[np.int64]:
     """Thresholds of a feature in whole steps. Features are rounded, so that those up to (n + 1/2) * scale are
-    <= n: the nearest n is the floor, but rounding the threshold as a feature sends equal features left. What
-    tells more of the samples as in float is taken.
+    <= n: the nearest n is the floor, but rounding the threshold as a feature sends equal features left, and
+    one less sends those right that a strict comparison does (XGBoost's thresholds are values of features).
+    What tells most of the samples as in float is taken.
     """
     ordered = np.sort(x)
     left = np.searchsorted(ordered, threshold, side="right")
     whole = _rounded(ordered / scale)
-    candidates = np.stack([np.floor(threshold / scale).astype(np.int64), _rounded(threshold / scale)])
+    nearest = _rounded(threshold / scale)
+    candidates = np.stack([np.floor(threshold / scale).astype(np.int64), nearest, nearest - 1])
     wrong = np.abs(np.searchsorted(whole, candidates, side="right") - left)
-    chosen: npt.NDArray[np.int64] = np.where(wrong[1] < wrong[0], candidates[1], candidates[0])
+    chosen: npt.NDArray[np.int64] = candidates[wrong.argmin(axis=0), np.arange(len(threshold))]
     return chosen
 
 
@@ -279,6 +286,17 @@ class _Summed:
 def _unit_range(kind: str) -> Quantization:
     """Of probabilities, as TFLite has it."""
     return Quantization((1 / 256,), (-128,)) if kind == "int8" else Quantization((1 / 32768,), (0,))
+
+
+def _exponentials(scores: Array, kind: str) -> Quantization:
+    """Of e to the scores, none of which is negative."""
+    if kind != "int8":
+        raise UnsupportedError("EXP behind trees has no kernel for 16 bits", "use --quantize int8 or float32")
+    with np.errstate(over="ignore"):
+        most = float(np.exp(scores.max()))
+    if not np.isfinite(most):
+        raise UnsupportedError("the exponential of these trees' sums is infinite", "use --quantize float32")
+    return Quantization((max(most, 1e-30) / 255,), (-128,))
 
 
 def _probabilities(tables: Tables, real_leaves: Array, kind: str) -> _Summed:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TreeEnsembleClassifier and TreeEnsembleRegressor as a ``Forest``, with what stands before them.
+"""TreeEnsembleClassifier and TreeEnsembleRegressor as a ``Forest``, with what stands before them and behind.
 
 Scalers in front move the thresholds, other linear steps (PCA) become a dense layer.
 """
@@ -16,9 +16,10 @@ import numpy.typing as npt
 from tinyserve.convert.frameworks import forest, trees
 from tinyserve.convert.frameworks.forest import Forest
 from tinyserve.convert.frameworks.onnx_import.naming import describe
+from tinyserve.convert.frameworks.onnx_ml import behind
 from tinyserve.convert.frameworks.onnx_ml.attributes import Attributes, classic_nodes, is_classic
-from tinyserve.convert.frameworks.onnx_ml.plain import TREES, refusal
-from tinyserve.errors import ModelError
+from tinyserve.convert.frameworks.onnx_ml.plain import TREES
+from tinyserve.errors import ModelError, UnsupportedError
 from tinyserve.words import counted
 
 Array = npt.NDArray[Any]
@@ -37,7 +38,7 @@ def find(model: Any) -> Any | None:
     """The node of trees; None where there is none. Raises UnsupportedError for several."""
     found = [node for node in classic_nodes(model) if node.op_type in TREES]
     if len(found) > 1:
-        raise refusal(found[1], "a second ensemble of trees: only one makes a model here")
+        raise _refusal(found[1], "a second ensemble of trees: only one makes a model here")
     return found[0] if found else None
 
 
@@ -46,30 +47,11 @@ def write(model: Any, node: Any, width: int, run: Prefix) -> bytes:
 
     Raises UnsupportedError or ModelError that names the node.
     """
-    name = _output(model, node)
+    outputs = _outputs(node, Attributes(node))
+    after = behind.read(model, node, outputs.activation, outputs.count)
     steps, linear = _before(model, node, width, run)
     made = _forest(node, len(linear.bias) if linear else width, steps)
-    return trees.write(made, linear, name)
-
-
-def _output(model: Any, node: Any) -> str:
-    """The model's output, to which the trees' result goes unchanged."""
-    outputs = [value.name for value in model.graph.output]
-    value = node.output[1 if node.op_type == "TreeEnsembleClassifier" else 0]
-    while value not in outputs:
-        readers = [n for n in model.graph.node if value in n.input]
-        if len(readers) != 1 or not (readers[0].op_type in _PASSING or _keeps(node, readers[0])):
-            raise refusal(readers[0] if readers else node, "what comes behind trees has no form here")
-        value = readers[0].output[0]
-    if len(outputs) > 1:
-        raise refusal(node, f"the model has {counted(len(outputs), 'output')} beside its label")
-    return str(value)
-
-
-def _keeps(node: Any, reader: Any) -> bool:
-    """A normalization of rows that sum up to one already."""
-    softmax = Attributes(node).text("post_transform", "NONE") == "SOFTMAX"
-    return reader.op_type == "Normalizer" and Attributes(reader).text("norm", "MAX") == "L1" and softmax
+    return trees.write(after.on(made), linear, after.name)
 
 
 # --- what stands before
@@ -98,7 +80,7 @@ def _before(model: Any, node: Any, width: int, run: Prefix) -> tuple[list[_Scali
             waiting += maker.input
     for step in chain:
         if step.op_type not in _AFFINE:
-            raise refusal(step, f"{step.op_type} before trees has no form here")
+            raise _refusal(step, f"{step.op_type} before trees has no form here")
     scalings = [_scaling(step) for step in reversed(chain) if step.op_type not in _PASSING]
     if all(scaling is not None for scaling in scalings):
         return [scaling for scaling in scalings if scaling is not None], None
@@ -119,7 +101,7 @@ def _linear(node: Any, width: int, apply: Callable[[Array], Array]) -> trees.Lin
     weights = apply(np.eye(width, dtype=np.float32)) - bias
     rows = np.random.default_rng(0).normal(size=(8, width)).astype(np.float32)
     if not np.allclose(apply(rows), rows @ weights + bias, rtol=1e-3, atol=1e-3 * np.abs(weights).max()):
-        raise refusal(node, "the steps before the trees are not linear")
+        raise _refusal(node, "the steps before the trees are not linear")
     return trees.Linear(weights.T.astype(np.float32).copy(), bias.astype(np.float32))
 
 
@@ -187,12 +169,12 @@ class _Outputs:
 def _outputs(node: Any, read: Attributes) -> _Outputs:
     how = read.text("post_transform", "NONE")
     if read.text("aggregate_function", "SUM") not in ("SUM", "AVERAGE"):
-        raise refusal(
+        raise _refusal(
             node, f"trees whose {read.text('aggregate_function', '').lower()} counts have no form here"
         )
     if node.op_type == "TreeEnsembleRegressor":
         if how != "NONE":
-            raise refusal(node, f"the post-transform {how} has no form here")
+            raise _refusal(node, f"the post-transform {how} has no form here")
         return _Outputs(read.integer("n_targets", 1), 0, "", False, False)
     classes = len(read.labels())
     one = classes == 2 and len(set(read.integers("class_ids").tolist())) == 1
@@ -202,7 +184,7 @@ def _outputs(node: Any, read: Attributes) -> _Outputs:
     if how == "NONE" and positive:
         return _Outputs(classes, int(one), "", True, one)
     if one or how not in ("NONE", "SOFTMAX", "LOGISTIC"):
-        raise refusal(node, f"the post-transform {how} has no form here")
+        raise _refusal(node, f"the post-transform {how} has no form here")
     activations = {"NONE": "", "SOFTMAX": "softmax", "LOGISTIC": "sigmoid"}
     return _Outputs(classes, 0, activations[how], False, False)
 
@@ -269,7 +251,7 @@ class _Nodes:
         self.places = {pair: place for place, pair in enumerate(pairs)}
         unknown = sorted(set(self.modes) - {*_LEFT, "LEAF"})
         if unknown:
-            raise refusal(node, f"branches of the kind {unknown[0]} have no form here")
+            raise _refusal(node, f"branches of the kind {unknown[0]} have no form here")
         if (self.feature < 0).any() or len(self.places) != len(self.trees):
             raise _damaged(node, "a node that is there twice, or a negative feature")
 
@@ -284,7 +266,7 @@ def _tables(node: Any, read: Attributes) -> _Tables:
         else:
             _flatten(node, nodes, root, weights, flat)
     if not flat.roots:
-        raise refusal(node, "no tree has a split: the model always answers the same")
+        raise _refusal(node, "no tree has a split: the model always answers the same")
     return _Tables(
         np.array(flat.feature, np.int32), np.array(flat.threshold, np.float32),
         np.array(flat.children, np.int32), flat.roots, flat.leaf_weights, flat.tree_of_leaf,
@@ -348,6 +330,14 @@ def _weights(node: Any, read: Attributes) -> _Weights:
     ):
         found.setdefault(key, []).append(pair)
     return found
+
+
+def _refusal(node: Any, why: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"{describe(node)}: {why}",
+        "scikit-learn's models convert from their .joblib, too, with --trust; train those of other libraries "
+        "with another objective, or without categorical features",
+    )
 
 
 def _damaged(node: Any, why: str) -> ModelError:
