@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import queue
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
@@ -20,7 +22,7 @@ from tests.serve.test_hostile import inferences
 from tinyserve.bundle import Bundle
 from tinyserve.serve.errors import RequestError
 from tinyserve.serve.rpc.messages import SERVICE, message
-from tinyserve.serve.rpc.service import _decode
+from tinyserve.serve.rpc.service import _STREAM_AHEAD, Service, _decode
 from tinyserve.serve.served import Served as Model
 
 GOOD: dict[str, Any] = {"name": "image", "datatype": "INT8", "shape": [1, 8, 8, 1]}
@@ -157,3 +159,29 @@ def test_streams_that_say_nothing_leave_places_for_calls(shapes: Bundle, tmp_pat
         again = Stream(channel)
         again.ask()
         again.end()
+
+
+def test_a_stream_that_is_given_up_leaves_no_inference_behind(host: Served) -> None:
+    service = Service(host.running.gateway)
+    context = SimpleNamespace(invocation_metadata=dict)
+
+    async def streamed(raw: bytes, traceparent: str) -> bytes:
+        if raw != b"first":
+            await asyncio.Event().wait()
+        return raw
+
+    async def requests() -> AsyncIterator[bytes]:
+        yield b"first"
+        while True:
+            yield b"another"
+
+    async def given_up() -> int:
+        stream: Any = service._stream(requests(), context)
+        assert await anext(stream) == b"first"
+        while sum(task.get_coro().__name__ == "streamed" for task in asyncio.all_tasks()) <= _STREAM_AHEAD:
+            await asyncio.sleep(0)  # until the queue is full, and one finds no place
+        await stream.aclose()
+        return len(asyncio.all_tasks())
+
+    service._streamed = streamed  # type: ignore[method-assign]
+    assert asyncio.run(given_up()) == 1

@@ -13,20 +13,17 @@ import pytest
 
 from tests.serve.fakes import Script
 from tests.serve.running import serving
-from tests.serve.test_faults import fleet
+from tests.serve.test_faults import _until, fleet
 from tinyserve.bundle import Bundle
+from tinyserve.serve import member
 from tinyserve.serve.observe import log
 
 
 @pytest.fixture
 def logged(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
     stream = io.StringIO()
-    logger = logging.getLogger(log.LOGGER)
-    level = logger.level
-    handler = log.configure(request.param, stream)
-    yield stream
-    logger.removeHandler(handler)
-    logger.setLevel(level)
+    with log.configured(request.param, stream):
+        yield stream
 
 
 @pytest.mark.parametrize("logged", ["json"], indirect=True)
@@ -105,3 +102,17 @@ def test_what_clients_can_cause_is_said_seldom(caplog: pytest.LogCaptureFixture)
     logger.removeFilter(held)
     found = [record.getMessage() for record in caplog.records]
     assert found == ["too many", "too many", "too many (4 more since the last)"]
+
+
+def test_a_board_that_is_still_away_is_said_once(
+    shapes: Bundle, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(member, "FIRST_PAUSE_S", 0.01)
+    script = Script(0.001, broken={"a": "not plugged in"})
+    with serving(fleet(shapes), tmp_path, open_with=script.open, members=1) as served:
+        _until(lambda: script.opened.count("a") > 3)
+        said = served.ask("/metrics").body.decode().splitlines()
+        (faults,) = [line for line in said if line.startswith("tinyserve_member_faults_total{")]
+        assert faults.endswith(" 1.0")
+    broken = [one for one in caplog.records if one.getMessage() == "member broken"]
+    assert len(broken) == 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import queue
 import threading
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 _Call = Callable[[], object]
+_log = logging.getLogger(__name__)
 
 
 class Worker:
@@ -54,7 +56,10 @@ class Worker:
 
     def _work(self) -> None:
         while (call := self._calls.get()) is not None:
-            call()
+            try:
+                call()
+            except Exception as error:  # of the last one alone: others tell who asked for them
+                _log.warning("%s did not close in order", threading.current_thread().name, exc_info=error)
 
 
 def _tell(loop: asyncio.AbstractEventLoop, future: asyncio.Future[T], outcome: T | BaseException) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,11 +47,8 @@ def command(*, fleet: Path, spill: str | None, cache: int, style: Style | None, 
                 loaded = served.load(name, parsed, report)
                 echo(f"{name} {loaded.version}: {loaded.sha256}")
         return
-    if style is not None:
-        from tinyserve.serve.observe import log
-
-        log.configure(style)
     from tinyserve.serve.gateway import Options
+    from tinyserve.serve.observe import log
     from tinyserve.serve.running import Addresses, run
 
     def announce(addresses: Addresses) -> None:
@@ -58,5 +56,6 @@ def command(*, fleet: Path, spill: str | None, cache: int, style: Style | None, 
         if addresses.grpc:
             echo(f"grpc://{addresses.grpc}")
 
-    with progress() as report:
+    level = logging.WARNING if style is None else logging.INFO
+    with log.configured(style or "text", level=level), progress() as report:
         run(parsed, Options(spill == "host", cache), announce, report)

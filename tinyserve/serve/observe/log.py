@@ -8,7 +8,8 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import IO, Literal
 
 from tinyserve.escapes import visible
@@ -79,14 +80,20 @@ class Seldom(logging.Filter):
         return True
 
 
-def configure(style: Style, stream: IO[str] | None = None) -> logging.Handler:
-    """From now on records of tinyserve go to ``stream`` (standard error)."""
+@contextmanager
+def configured(style: Style, stream: IO[str] | None = None, level: int = logging.INFO) -> Iterator[None]:
+    """Meanwhile records of tinyserve from ``level`` on go to ``stream`` (standard error)."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonLines() if style == "json" else TextLines())
     logger = logging.getLogger(LOGGER)
+    before = logger.level
     logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    return handler
+    logger.setLevel(level)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
 
 
 def _fields(record: logging.LogRecord) -> Mapping[str, object]:

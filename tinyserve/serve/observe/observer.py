@@ -68,6 +68,7 @@ class Observer:
         self._requests = self._counter(
             "requests", "Requests, by protocol and outcome.", "protocol", "outcome"
         )
+        self._known: dict[tuple[str, str], tuple[str, str]] = {}
         self._faults = self._counter("member_faults", "Times that a member failed.", "model", "member")
 
     def _counter(self, name: str, what: str, *labels: str) -> Counter:
@@ -120,7 +121,11 @@ class Observer:
         (found.cache_hit if hit else found.cache_miss).add(0.0)
 
     def member_changed(self, model: str, member: Member) -> None:
-        """A member's state is another one."""
+        """A member's state is another one; a look for a board that is still away is none."""
+        found = member.state, member.reason
+        if self._known.get((model, member.name)) == found:
+            return
+        self._known[model, member.name] = found
         if member.state == "broken":
             self._faults.labels(model, member.name).inc()
         level = logging.WARNING if member.state == "broken" else logging.INFO

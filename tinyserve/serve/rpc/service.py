@@ -139,12 +139,16 @@ class Service:
 
     async def _stream(self, requests: AsyncIterator[bytes], context: Context) -> AsyncGenerator[Any, None]:
         tasks: asyncio.Queue[asyncio.Task[Any] | None] = asyncio.Queue(_STREAM_AHEAD)
+        begun: set[asyncio.Task[Any]] = set()
         traceparent = _traceparent(context)
 
         async def read() -> None:
             try:
                 async for request in requests:
-                    await tasks.put(asyncio.create_task(self._streamed(request, traceparent)))
+                    task = asyncio.create_task(self._streamed(request, traceparent))
+                    begun.add(task)
+                    task.add_done_callback(begun.discard)
+                    await tasks.put(task)
             finally:
                 await tasks.put(None)
 
@@ -153,11 +157,12 @@ class Service:
             while (task := await tasks.get()) is not None:
                 yield await task
         finally:
-            reading.cancel()
+            left = [reading, *begun]  # also one that found no place in the queue
             while not tasks.empty():
-                left = tasks.get_nowait()
-                if left is not None:
-                    left.cancel()
+                tasks.get_nowait()
+            for one in left:
+                one.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
 
     async def _streamed(self, raw: bytes, traceparent: str) -> Any:
         response = message("ModelStreamInferResponse")()
