@@ -2,19 +2,22 @@
 """TFLM's audio front end in fixed point, as its own signal operators: window, FFT, filter bank, noise
 reduction, automatic gain (PCAN) and logarithm.
 
-The tables are those of TensorFlow's ``microfrontend`` library, computed in float32 as it does: whole training
-sets were made with it, and its integers are reproduced exactly.
+The tables are those of TensorFlow's ``microfrontend`` library or of the package ``pymicro-features``: whole
+training sets were made with them, and their integers are reproduced exactly. Both store values in float32
+before they round them to fixed point. TensorFlow computes them in double precision, the package's copy of the
+library in float32, so that some weights are one more or less.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.features import spec
+from tinyserve.features import fdlibm, spec
 from tinyserve.features.flow import Flow, Value
 
 Array = npt.NDArray[Any]
@@ -64,11 +67,12 @@ def build(step: spec.MicroFrontend, value: Value, flow: Flow) -> Value:
         raise flow.error(
             f"channels from {step.low_hz:g} to {step.high_hz:g} Hz", f"between 0 and {rate / 2:g} Hz"
         )
-    bank = filter_bank(step.channels, step.low_hz, step.high_hz, rate, spectrum)
+    tables = LIBRARIES[step.library]
+    bank = tables.filter_bank(step.channels, step.low_hz, step.high_hz, rate, spectrum)
     correction = fft_length.bit_length() - 1 - _BANK_BITS // 2
     if bank.end >= spectrum or correction < 0:
         raise flow.error(f"a window of {length} samples is too short for its channels", "a longer window")
-    energy, scale_bits = _energy(value, fft_length, bank, flow)
+    energy, scale_bits = _energy(value, fft_length, tables, bank, flow)
     channels = _channels((energy, scale_bits), bank, step, correction, flow)
     logarithm = flow.operator(
         "SignalFilterBankLog", [channels], [((step.channels,), "int16")],
@@ -78,10 +82,10 @@ def build(step: spec.MicroFrontend, value: Value, flow: Flow) -> Value:
     return flow.reshaped(made, (1, step.channels))
 
 
-def _energy(value: Value, fft_length: int, bank: FilterBank, flow: Flow) -> tuple[int, int]:
+def _energy(value: Value, fft_length: int, tables: Tables, bank: FilterBank, flow: Flow) -> tuple[int, int]:
     """Energies of the frequencies, and by how many bits the samples were shifted."""
     length, spectrum = value.shape[1], fft_length // 2 + 1
-    window = flow.constant(_window(length), "int16")
+    window = flow.constant(tables.window(length), "int16")
     frame = flow.exactly(value, (length,)).tensor
     (shaped,) = flow.operator("SignalWindow", [frame, window], [((length,), "int16")], shift=_WINDOW_BITS)
     samples, scale_bits = flow.operator("SignalFftAutoScale", [shaped], [((length,), "int16"), ((), "int32")])
@@ -127,49 +131,70 @@ def _channels(
 # --- tables
 
 
-def _window(length: int) -> Array:
-    """A raised cosine between the samples, Q12."""
-    turn = np.float32(np.pi * 2 / length)
-    values = (0.5 - 0.5 * np.cos(float(turn) * (np.arange(length) + 0.5))).astype(np.float32)
-    return _rounded(values * np.float32(1 << _WINDOW_BITS))
+@dataclass(frozen=True)
+class Tables:
+    """Window and filter bank, computed in a precision and rounded to float32 where the libraries store them.
 
-
-def _rounded(values: Array) -> Array:
-    """Half up, in double precision."""
-    made: Array = np.floor(values.astype(np.float64) + 0.5)
-    return made
-
-
-def _mel(hz: Array) -> Array:
-    mel: Array = 1127.0 * np.log1p(np.asarray(hz, np.float32) / 700.0)
-    return mel.astype(np.float32)
-
-
-def filter_bank(channels: int, low_hz: float, high_hz: float, rate_hz: float, spectrum: int) -> FilterBank:
-    """The weights (Q12) of channels whose peaks are alike on the mel scale.
-
-    A channel that holds no frequency is silent.
+    Cosines of float32 are those of float64, rounded: numpy's own differ between processors.
     """
-    low, high = _mel(np.array(low_hz)), _mel(np.array(high_hz))
-    peaks = low + (high - low) / np.float32(channels + 1) * np.arange(1, channels + 2, dtype=np.float32)
-    step_hz = np.float32(0.5 * rate_hz / np.float32(spectrum - 1))
-    mels = _mel(np.arange(spectrum + 1, dtype=np.float32) * step_hz)
-    start = int(1.5 + low_hz / step_hz)
-    ends = np.searchsorted(mels, peaks, side="right")
-    starts = np.concatenate([[start], ends[:-1]])
-    before = np.concatenate([[low], peaks[:-1]])
-    aligned = starts // _ALIGNED * _ALIGNED
-    widths = -(-(ends - aligned) // _BLOCK) * _BLOCK
-    weight_starts = np.concatenate([[0], np.cumsum(widths)[:-1]])
-    weights, unweights = np.zeros(widths.sum()), np.zeros(widths.sum())
-    for channel in range(channels + 1):
-        frequencies = slice(starts[channel], ends[channel])
-        share = (peaks[channel] - mels[frequencies]) / (peaks[channel] - before[channel])
-        first = weight_starts[channel] + starts[channel] - aligned[channel]
-        place = slice(first, first + len(share))
-        weights[place] = _rounded(share * np.float32(1 << _BANK_BITS))
-        unweights[place] = _rounded((1.0 - share.astype(np.float64)) * (1 << _BANK_BITS))
-    return FilterBank(weights, unweights, aligned, weight_starts, widths, start, int(ends[-1]))
+
+    precision: type[np.floating[Any]]
+    log1p: Callable[[Array], Array]
+
+    def window(self, length: int) -> Array:
+        """A raised cosine between the samples, Q12."""
+        one = self.precision
+        turn = np.float32(one(np.pi * 2) / one(length))
+        angles = one(turn) * (np.arange(length).astype(one) + one(0.5))
+        half = one(0.5) * np.cos(angles.astype(np.float64)).astype(one)
+        return self._fixed((one(0.5) - half).astype(np.float32), _WINDOW_BITS)
+
+    def filter_bank(
+        self, channels: int, low_hz: float, high_hz: float, rate_hz: float, spectrum: int
+    ) -> FilterBank:
+        """The weights (Q12) of channels whose peaks are alike on the mel scale.
+
+        A channel that holds no frequency is silent.
+        """
+        one = self.precision
+        low, high = self._mel(np.array([low_hz, high_hz]))
+        peaks = low + (high - low) / np.float32(channels + 1) * np.arange(1, channels + 2, dtype=np.float32)
+        step_hz = np.float32(one(0.5 * rate_hz) / one(spectrum - 1))
+        mels = self._mel(np.arange(spectrum + 1, dtype=np.float32) * step_hz)
+        start = int(one(1.5) + one(np.float32(low_hz) / step_hz))
+        ends = np.searchsorted(mels, peaks, side="right")
+        starts = np.concatenate([[start], ends[:-1]])
+        before = np.concatenate([[low], peaks[:-1]])
+        aligned = starts // _ALIGNED * _ALIGNED
+        widths = -(-(ends - aligned) // _BLOCK) * _BLOCK
+        weight_starts = np.concatenate([[0], np.cumsum(widths)[:-1]])
+        weights, unweights = np.zeros(widths.sum()), np.zeros(widths.sum())
+        for channel in range(channels + 1):
+            frequencies = slice(starts[channel], ends[channel])
+            share = (peaks[channel] - mels[frequencies]) / (peaks[channel] - before[channel])
+            first = weight_starts[channel] + starts[channel] - aligned[channel]
+            place = slice(first, first + len(share))
+            weights[place] = self._fixed(share, _BANK_BITS)
+            unweights[place] = self._fixed(one(1) - share.astype(one), _BANK_BITS)
+        return FilterBank(weights, unweights, aligned, weight_starts, widths, start, int(ends[-1]))
+
+    def _mel(self, hz: Array) -> Array:
+        one = self.precision
+        ratio = hz.astype(np.float32).astype(one) / one(700)
+        mel: Array = one(1127) * self.log1p(ratio)
+        return mel.astype(np.float32)
+
+    def _fixed(self, values: Array, bits: int) -> Array:
+        """To so many fractional bits, half up."""
+        one = self.precision
+        made: Array = np.floor(values.astype(one) * one(1 << bits) + one(0.5))
+        return made
+
+
+LIBRARIES = {
+    "tensorflow": Tables(np.float64, np.log1p),
+    "pymicro-features": Tables(np.float32, fdlibm.log1p),
+}
 
 
 def gain_table(input_bits: int) -> Array:
@@ -188,7 +213,8 @@ def gain_table(input_bits: int) -> Array:
 
 def _gain(noise: Array, input_bits: int) -> Array:
     x = noise.astype(np.float32) / np.float32(1 << input_bits)
-    power = np.power(x + np.float32(_GAIN_OFFSET), np.float32(-_GAIN_STRENGTH), dtype=np.float32)
+    base = (x + np.float32(_GAIN_OFFSET)).astype(np.float64)
+    power = np.power(base, np.float64(np.float32(-_GAIN_STRENGTH))).astype(np.float32)
     gain = np.float32(1 << _GAIN_BITS) * power
     made: Array = np.where(gain > 32767, 32767, np.floor(gain + np.float32(0.5)))
     return made

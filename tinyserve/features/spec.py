@@ -170,12 +170,13 @@ class Mfcc(_Step, frozen=True, tag="mfcc"):
 
 class MicroFrontend(_Step, frozen=True, tag="micro_frontend"):
     """TFLM's audio front end in fixed point, of one window of int16 per inference of a stream: a logarithm of
-    mel channels without noise, with automatic gain (``pcan``)."""
+    mel channels without noise, with automatic gain (``pcan``). ``library``: whose tables, to the bit."""
 
     channels: Annotated[int, Meta(ge=1, le=256)] = 40
     low_hz: Positive = 125.0
     high_hz: Positive = 7500.0
     pcan: bool = True
+    library: Literal["tensorflow", "pymicro-features"] = "tensorflow"
 
 
 class Scale(_Step, frozen=True, tag="scale"):
