@@ -5,14 +5,19 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
+import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import msgspec
 import numpy as np
 import pytest
 
-from tinyserve import bundle
+from tinyserve import bundle, platforms
 from tinyserve.bundle import Bundle, Manifest, Samples, Source, TensorInfo
 from tinyserve.errors import FileSystemError, ModelError
 
@@ -135,6 +140,7 @@ def test_a_failure_of_the_last_rename_puts_the_old_bundle_back(
             raise OSError(errno.EIO, "Input/output error")
         return rename(self, target)
 
+    monkeypatch.setattr(platforms.here(), "exchange", lambda *_: False)
     monkeypatch.setattr(Path, "replace", fail_for_the_new_one)
     with pytest.raises(FileSystemError, match="Input/output error"):
         write(tmp_path / "b", "new")
@@ -274,6 +280,55 @@ def test_a_manifest_that_no_conversion_would_write_is_refused(
     with pytest.raises(ModelError, match=r"manifest\.json") as caught:
         bundle.load(tmp_path / "b")
     assert str(caught.value).isprintable() or "\x1b" not in str(caught.value)
+
+
+def _killed_after(calls: int, path: Path) -> None:
+    """A process that writes a new bundle, and is gone after that many of the system's renames."""
+    system, left = platforms.here(), [calls]
+
+    def counted(call: Callable[[Path, Path], Any]) -> Callable[[Path, Path], Any]:
+        def run(one: Path, other: Path) -> Any:
+            if not left[0]:
+                os._exit(9)
+            left[0] -= 1
+            return call(one, other)
+
+        return run
+
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
+    try:
+        with (
+            mock.patch.object(system, "exchange", counted(system.exchange)),
+            mock.patch.object(system, "replace", counted(system.replace)),
+            mock.patch.object(bundle.shutil, "rmtree", lambda *_, **__: os._exit(9)),
+        ):
+            write(path, "new")
+    finally:
+        os._exit(1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems need two steps")
+@pytest.mark.parametrize("calls", [0, 1, 2])
+def test_a_process_that_is_killed_leaves_the_old_bundle_or_the_new_one(calls: int, tmp_path: Path) -> None:
+    write(tmp_path / "m", "old")
+    _killed_after(calls, tmp_path / "m")
+    assert bundle.load(tmp_path / "m").manifest.name == ("new" if calls else "old")
+    assert len(names(tmp_path)) == 2
+    write(tmp_path / "m", "again")
+    assert bundle.load(tmp_path / "m").manifest.name == "again"
+
+
+def test_without_a_call_that_exchanges_bundles_are_replaced_in_two_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platforms.here(), "exchange", lambda *_: False)
+    for name in ("old", "new"):
+        write(tmp_path / "m", name)
+        assert bundle.load(tmp_path / "m").manifest.name == name
+    assert names(tmp_path) == ["m"]
 
 
 def test_a_model_that_was_swapped_is_not_the_manifests(tmp_path: Path) -> None:

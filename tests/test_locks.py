@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tinyserve.errors import FileSystemError
-from tinyserve.locks import alone
+from tinyserve.locks import alone, scratch
 from tinyserve.platforms.base import Platform
 from tinyserve.platforms.darwin import Darwin
 from tinyserve.platforms.posix import Posix
@@ -85,3 +87,48 @@ def test_a_place_in_another_case_is_the_same_where_the_system_says_so(
     monkeypatch.setattr(Posix, "folded", lambda self, path: system.folded(path))
     with alone(tmp_path / "Models"), alone(tmp_path / "models", wait_s=0.0):
         pass
+
+
+KEEP = """
+import sys
+from pathlib import Path
+from tinyserve.locks import scratch
+with scratch("work-", Path(sys.argv[1])) as made:
+    (made / "object.o").write_bytes(bytes(99))
+    print(made, flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_scratch_that_a_killed_process_left_goes_and_that_of_a_living_one_stays(tmp_path: Path) -> None:
+    foreign = tmp_path / "work-of-somebody"
+    foreign.mkdir(mode=0o700)
+    (tmp_path / "work-file").write_text("kept")
+    (tmp_path / "work-link").symlink_to(foreign)
+    left: list[Path] = []
+    with ExitStack() as living:
+        for ends in (True, False):
+            process = living.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", KEEP, tmp_path],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            assert process.stdout is not None
+            left.append(Path(process.stdout.readline().strip()))
+            living.callback(process.kill)
+            if ends:
+                process.kill()
+                process.wait()
+        with scratch("work-", tmp_path):
+            assert all(path.is_dir() for path in left)  # young: it may just be in the making
+        for path in left:
+            os.utime(path / ".owner", (1, 1))
+        with scratch("work-", tmp_path) as made:
+            assert [path.exists() for path in left] == [False, True]
+            assert made.is_dir()
+        assert not made.exists()
+    assert foreign.is_dir()
+    assert (tmp_path / "work-link").is_symlink() and (tmp_path / "work-file").is_file()

@@ -435,10 +435,15 @@ def _fill(directory: Path, manifest: Manifest, model: bytes, samples: Samples) -
 
 
 def _swap(staged: Path, path: Path) -> None:
-    """Puts ``staged`` at ``path``; an older bundle moves into the staging directory and dies with it."""
+    """Puts ``staged`` at ``path``; an older bundle moves into the staging directory and dies with it.
+
+    In one step where the system has one, so that a process that is killed leaves the old one or the new one.
+    """
     replace = platforms.here().replace
     if not path.exists():
         replace(staged, path)
+        return
+    if platforms.here().exchange(staged, path):
         return
     old = staged.with_name("old")
     replace(path, old)

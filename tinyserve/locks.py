@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Places that one process at a time works in: two benches on one bundle must not build into each other.
 
-Lock files lie in the cache, so that nothing is left beside what a user made. The system frees a lock when
+A temporary directory has a lock, too, which tells those that a killed process left. Other lock files lie in
+the cache, so that nothing is left beside what a user made. The system frees a lock when
 its process ends, however it does.
 """
 
@@ -10,6 +11,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +25,8 @@ from tinyserve.progress import Progress, silent
 
 WAIT_S = 3600.0
 _POLL_S = 0.05
+_OWNER = ".owner"
+_YOUNG_S = 600.0
 _held: set[str] = set()
 
 
@@ -79,3 +84,43 @@ def _wait(file: IO[bytes], place: Path, progress: Progress, shared: bool, wait_s
             )
         progress(f"waiting for another tinyserve at {place.name}")
         time.sleep(_POLL_S)
+
+
+@contextlib.contextmanager
+def scratch(prefix: str, parent: Path | None = None) -> Iterator[Path]:
+    """A temporary directory of this process, gone at the end, in ``parent`` or the system's place for them.
+
+    Those of the same prefix that processes left behind which were killed go first: the system has freed
+    their locks. ``prefix`` names this one purpose. Raises OSError where none can be made.
+    """
+    place = Path(tempfile.gettempdir()) if parent is None else parent
+    _sweep(prefix, place)
+    made = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
+    try:
+        with (made / _OWNER).open("ab") as owner:
+            with contextlib.suppress(OSError):  # a file system without locks
+                platforms.here().try_lock(owner, False)
+            yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def _sweep(prefix: str, place: Path) -> None:
+    """Removes directories whose owners have ended. Never raises."""
+    with contextlib.suppress(OSError), os.scandir(place) as entries:
+        for entry in entries:
+            if entry.name.startswith(prefix) and entry.is_dir(follow_symlinks=False):
+                with contextlib.suppress(OSError):
+                    if _is_left(Path(entry.path)):
+                        shutil.rmtree(entry.path, ignore_errors=True)
+
+
+def _is_left(directory: Path) -> bool:
+    """Whether it is this user's, of a process that has ended, and not just being made. Raises OSError."""
+    if not platforms.here().is_private(directory):
+        return False
+    owner = directory / _OWNER
+    if owner.is_symlink() or not owner.is_file() or time.time() - owner.stat().st_mtime < _YOUNG_S:
+        return False
+    with owner.open("r+b") as file:
+        return platforms.here().try_lock(file, False)

@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from tinyserve import __version__, platforms
+from tinyserve import __version__, locks, platforms
 from tinyserve.boards.fit import Demand, estimate
 from tinyserve.boards.types import Board
 from tinyserve.cache import cache_directory, in_cache, keep_newest, put
@@ -274,8 +274,8 @@ def _compile(jobs: list[_Job], project: Project, timeout_s: float) -> None:
     objects.mkdir(parents=True, exist_ok=True)
     # Longest first, so that the last one to end is a short one.
     todo.sort(key=lambda job: job.part not in ("model", "weights"))
-    with tempfile.TemporaryDirectory(prefix=".build-", dir=objects) as scratch:
-        made = [Path(scratch) / job.object.name for job in todo]
+    with locks.scratch(".build-", objects) as scratch:
+        made = [scratch / job.object.name for job in todo]
         commands = [[*job.command, str(path)] for job, path in zip(todo, made, strict=True)]
         for finished in run_all(commands, project.directory, timeout_s):
             _check(finished, "compiling")
@@ -286,8 +286,8 @@ def _compile(jobs: list[_Job], project: Project, timeout_s: float) -> None:
 
 def _link(command: list[str], tools: Toolchain, project: Project, stored: Path, timeout_s: float) -> None:
     stored.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".link-", dir=stored.parent) as scratch:
-        made = Path(scratch) / ELF_FILE
+    with locks.scratch(".link-", stored.parent) as scratch:
+        made = scratch / ELF_FILE
         script = ["-T", LINKER_SCRIPT] if project.port != "host" else []
         finished = run([*command, *script, "-o", str(made)], project.directory, timeout_s)
         if finished.status != 0 and _RUNTIME.search(finished.output):
@@ -295,7 +295,7 @@ def _link(command: list[str], tools: Toolchain, project: Project, stored: Path, 
             finished = run([*command, *script, "-o", str(made)], project.directory, timeout_s)
         if finished.status != 0 and _OVERFLOW.search(finished.output):
             # Once more with room, to know all sizes.
-            roomy = Path(scratch) / "roomy.ld"
+            roomy = scratch / "roomy.ld"
             roomy.write_bytes(project.linker_script(roomy=True).encode())
             script = ["-T", str(roomy)]
             _check(run([*command, *script, "-o", str(made)], project.directory, timeout_s), "linking")

@@ -11,10 +11,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from tinyserve import locks
 from tinyserve.boards.types import Board, Core
 from tinyserve.cache import cache_directory, keep_newest, put
 from tinyserve.errors import ToolError, UsageError
@@ -195,8 +195,8 @@ def built(library: TflmLibrary, tools: Toolchain, timeout_s: float) -> Path:
     if stored.is_file():
         return stored
     stored.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".tflm-", dir=stored.parent) as scratch:
-        objects = [Path(scratch) / f"{index}.o" for index in range(len(library.sources))]
+    with locks.scratch(".tflm-", stored.parent) as scratch:
+        objects = [scratch / f"{index}.o" for index in range(len(library.sources))]
         commands = []
         for source, made in zip(library.sources, objects, strict=True):
             compiler = [*tools.compiler, *tools.compile_flags]
@@ -207,7 +207,7 @@ def built(library: TflmLibrary, tools: Toolchain, timeout_s: float) -> Path:
             if finished.status != 0:
                 error = next((line for line in finished.output.splitlines() if "error" in line), "")
                 raise ToolError(f"compiling TFLM failed: {error}", " ".join(finished.command))
-        made = Path(scratch) / "library.a"
+        made = scratch / "library.a"
         finished = run([tools.archiver, "rcs", str(made), *map(str, objects)], library.directory, timeout_s)
         if finished.status != 0:
             raise ToolError(f"{tools.archiver} failed: {finished.output.strip()}")

@@ -64,6 +64,11 @@ class Platform(ABC):
         """Puts a file in the place of another, or a file or directory where nothing is, in one step. Raises
         OSError; PermissionError where another process keeps the system from it."""
 
+    def exchange(self, one: Path, other: Path) -> bool:
+        """Two directories or files of one file system change places in one step; whether they did. What the
+        system has no call for stays as it is."""
+        return False
+
     def keep_names(self, directory: Path) -> None:  # noqa: B027 (where the system does so by itself)
         """What was renamed in a directory is on the disk when it returns, where its file system can do so."""
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import unicodedata
 from collections.abc import Mapping
@@ -28,6 +29,15 @@ class Darwin(Posix):
     }
     has_udev: ClassVar[bool] = False
     accelerator_wheels: ClassVar[bool] = False
+
+    def exchange(self, one: Path, other: Path) -> bool:
+        swap = ctypes.c_uint(2)  # RENAME_SWAP, of APFS
+        try:
+            call = ctypes.CDLL(None).renamex_np
+        except (AttributeError, OSError):
+            return False
+        first, second = ctypes.c_char_p(os.fsencode(one)), ctypes.c_char_p(os.fsencode(other))
+        return bool(call(first, second, swap) == 0)
 
     def folded(self, path: Path) -> str:
         """Volumes take no heed of case unless they were made so, and know one form of each accent."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import platform
@@ -19,6 +20,10 @@ from typing import IO, Any, ClassVar
 
 from tinyserve.platforms.base import Platform, Terminal
 
+_HERE = -100
+"""AT_FDCWD: paths are from the current directory."""
+_EXCHANGE = 2
+"""RENAME_EXCHANGE"""
 _HELD = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -59,6 +64,15 @@ class Posix(Platform):
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+
+    def exchange(self, one: Path, other: Path) -> bool:
+        try:
+            call = ctypes.CDLL(None).renameat2  # glibc 2.28, musl 1.2.4
+        except (AttributeError, OSError):
+            return False
+        here = ctypes.c_int(_HERE)
+        first, second = ctypes.c_char_p(os.fsencode(one)), ctypes.c_char_p(os.fsencode(other))
+        return bool(call(here, first, here, second, ctypes.c_uint(_EXCHANGE)) == 0)
 
     def folded(self, path: Path) -> str:
         return str(path)

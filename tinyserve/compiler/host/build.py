@@ -10,11 +10,10 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from functools import cache
 from pathlib import Path
 
-from tinyserve import platforms, programs, tool_versions
+from tinyserve import locks, platforms, programs, tool_versions
 from tinyserve.cache import cache_directory, keep_newest, put
 from tinyserve.compiler.compile import Compiled, write
 from tinyserve.errors import FileSystemError, ToolError
@@ -46,14 +45,14 @@ def build(compiled: Compiled, sanitize: bool = False) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         keep_newest(path.parent, KEPT_BUILDS)
         # Built beside its place and renamed: another process never loads half a library.
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix="build-") as scratch:
-            write(compiled, Path(scratch))
+        with locks.scratch("build-", path.parent) as scratch:
+            write(compiled, scratch)
             shutil.copy(GLUE, scratch)
             hint = _OWN_KERNEL if compiled.program.target.operators else "set CC to another C compiler"
             remark = tool_versions.remark(_version(compiler))
             hint = f"{remark}; {hint}" if remark else hint
-            _compile([*compiler, *flags], [*compiled.sources.compile, GLUE.name], Path(scratch), hint)
-            put(Path(scratch) / "a.out", path)
+            _compile([*compiler, *flags], [*compiled.sources.compile, GLUE.name], scratch, hint)
+            put(scratch / "a.out", path)
     except (OSError, FileSystemError) as error:
         cause = error.__cause__ if isinstance(error, FileSystemError) else error
         if not isinstance(cause, OSError):

@@ -8,7 +8,6 @@ import os
 import queue
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +17,7 @@ from typing import IO, Any
 
 import numpy.typing as npt
 
-from tinyserve import errors
+from tinyserve import errors, locks
 from tinyserve.convert.worker import messages
 from tinyserve.convert.worker.loaded import load_arrays, save_arrays
 from tinyserve.progress import Progress
@@ -56,8 +55,8 @@ class Worker:
         self._replies: queue.Queue[bytes] = queue.Queue()
 
     def __enter__(self) -> Worker:
-        self._temporary = tempfile.TemporaryDirectory(prefix="tinyserve-convert-")
-        self.directory = Path(self._temporary.name)
+        self._scratch = locks.scratch("tinyserve-convert-")
+        self.directory = self._scratch.__enter__()
         self._log: IO[bytes] = (self.directory / "worker.log").open("w+b")
         self._counter = 0
         return self
@@ -67,7 +66,7 @@ class Worker:
     ) -> None:
         self.stop()
         self._log.close()
-        self._temporary.cleanup()
+        self._scratch.__exit__(None, None, None)
 
     def path(self, suffix: str) -> Path:
         """A new path for a file that goes to or comes from the worker; gone when the worker is."""
