@@ -257,6 +257,14 @@ def test_a_cut_that_was_interrupted_is_finished_once(tmp_path: Path) -> None:
     spool.close()
 
 
+def test_a_cut_fits_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinyserve.predict.mqtt.spool.MOST_BYTES", 2 * 5 * 8)
+    with closing(Spool(tmp_path, INPUTS)) as spool:
+        spool.add([np.full(5, float(number)) for number in range(5)])
+        cuts = [np.load(path)["a"][:, 0].tolist() for path in iter(spool.cut, None)]
+        assert cuts == [[0, 1], [2, 3], [4]] and len(spool.left()) == 3
+
+
 def test_a_broker_knows_each_spool_by_a_name_of_its_own(tmp_path: Path) -> None:
     names = []
     for folder in ("a", "a", "b"):

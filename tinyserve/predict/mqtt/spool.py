@@ -28,7 +28,9 @@ _SCHEMA = ("CREATE TABLE IF NOT EXISTS arrived (id INTEGER PRIMARY KEY AUTOINCRE
 _BUSY_S = 10.0
 _NAME_FILE = "client"
 MOST = 1 << 16
-"""Samples of one cut."""
+"""Samples of one cut, and..."""
+MOST_BYTES = 64 << 20
+"""...bytes: a cut is in memory, some times over."""
 
 
 class Spool:
@@ -69,8 +71,12 @@ class Spool:
             )
 
     def cut(self) -> Path | None:
-        """A file of all that has come since the last one; None where nothing has."""
-        rows = self._database.rows(f"SELECT id, sample FROM arrived ORDER BY id LIMIT {MOST}")
+        """A file of what has come since the last one, up to MOST or MOST_BYTES; None where nothing has."""
+        size = np.dtype(np.float64).itemsize * sum(
+            int(np.prod(bundle.sample_shape(info))) for info in self._inputs
+        )
+        most = max(1, min(MOST, MOST_BYTES // max(size, 1)))
+        rows = self._database.rows(f"SELECT id, sample FROM arrived ORDER BY id LIMIT {most}")
         if not rows:
             return None
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
