@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -14,6 +15,7 @@ from tinyserve.health.counters import merged
 from tinyserve.health.distance import chi_square_tail, distance, distances, weighted_tail
 from tinyserve.health.profile import BINS, CODES, bins_of, profile_of
 from tinyserve.health.verdict import FALSE_ALARM_RATE, judge
+from tinyserve.report.text.health import health_lines
 
 
 def walk(rng: np.random.Generator, count: int, length: int = 64) -> Array:
@@ -111,8 +113,9 @@ def test_a_class_that_comes_more_often_is_named() -> None:
     rng = np.random.default_rng(6)
     reference = profile_of(walk(rng, 400), scores(rng, 400))
     verdict = judge(reference, counted(walk(rng, 200), scores(rng, 200, share=0.6)), ["left", "right"])
-    assert [finding.what for finding in verdict.findings] == ["classes"]
-    assert verdict.findings[0].words.startswith("left is ")
+    assert [f"{finding.what} {finding.words}" for finding in verdict.findings] == [
+        "classes differ: left is 62% of the answers, 28% in the reference"
+    ]
 
 
 def test_confidence_that_falls_is_named() -> None:
@@ -120,7 +123,18 @@ def test_confidence_that_falls_is_named() -> None:
     reference = profile_of(walk(rng, 400), scores(rng, 400))
     verdict = judge(reference, counted(walk(rng, 200), scores(rng, 200, sure=10.0)))
     assert [finding.what for finding in verdict.findings] == ["confidence"]
+    assert verdict.findings[0].words.startswith("fell from ")
     assert "new class" in verdict.findings[0].words
+
+
+def test_how_many_inferences_a_verdict_takes_is_said_where_few_of_them_are_looked_at() -> None:
+    rng = np.random.default_rng(7)
+    reference = profile_of(walk(rng, 400), scores(rng, 400))
+    seen = counted(walk(rng, 4), scores(rng, 4))
+    for inferences, said in ((4, "30 are needed"), (401, "30 are needed: some 3,008 in all")):
+        of_all = msgspec.structs.replace(seen, inferences=inferences, ticks_sum=inferences)
+        lines = list(health_lines(of_all, judge(reference, of_all)))
+        assert lines[-1] == f"no verdict: 4 inferences were looked at, {said}"
 
 
 def test_a_shift_of_a_twentieth_of_the_range_is_found_in_200_inferences_of_every_seed() -> None:

@@ -22,7 +22,7 @@ from tinyserve.devices.client.answers import parse_events
 from tinyserve.devices.emulators.updatable import UpdatableDevice
 from tinyserve.devices.smp.client import SmpError
 from tinyserve.devices.smp.commands import Phase
-from tinyserve.errors import FitError, RefusedError, UsageError
+from tinyserve.errors import DeviceError, FitError, RefusedError, UsageError
 from tinyserve.features.spec import Decision
 from tinyserve.slots import body
 from tinyserve.slots.image import Facts, Golden, Version, core_id, sign
@@ -227,6 +227,8 @@ def test_a_trial_ends_after_three_boots_that_nobody_confirms(m0: Workshop) -> No
 
 def test_a_host_can_go_back_from_a_trial(m0: Workshop) -> None:
     board = smp(m0.device())
+    with pytest.raises(DeviceError, match="no model is in use"):
+        board.confirm()
     update(board, m0.images(1))
     update(board, m0.images(2, counter=2), confirm=False)
     with pytest.raises(UsageError, match="on trial"):
@@ -234,6 +236,10 @@ def test_a_host_can_go_back_from_a_trial(m0: Workshop) -> None:
     board.revert()
     state = board.slots()
     assert (state.active, state.slots[1].reason) == (0, Reason.BY_HOST)
+    with pytest.raises(DeviceError, match="no model is on trial"):
+        board.revert()
+    with pytest.raises(SmpError, match="answers load with a number out of range"):
+        board.load(bytes(16), index=9)
 
 
 def test_a_key_is_changed_by_a_signed_image(m0: Workshop) -> None:

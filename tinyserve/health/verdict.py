@@ -28,7 +28,7 @@ _OTHER_SPREAD = 1.4
 
 class Finding(msgspec.Struct, frozen=True):
     """What moved. ``what``: "input 0" (its one histogram, or all of its channels), "input 0 channel 2",
-    "confidence", "classes"."""
+    "confidence", "classes". ``words`` continue a sentence that begins with it."""
 
     what: str
     words: str
@@ -122,7 +122,7 @@ def _words(what: str, reference: Profile, seen: Counters, labels: Sequence[str],
     if what == "confidence":
         before, after = (_mean(counts) for counts in (reference.confidence, seen.confidence))
         fell = "fell" if after < before else "rose"
-        return f"the confidence {fell} from {before / BINS:.2f} to {after / BINS:.2f} of its range" + (
+        return f"{fell} from {before / BINS:.2f} to {after / BINS:.2f} of its range" + (
             ": inputs that the model was not trained with, such as a new class?" if after < before else ""
         )
     if what == "classes":
@@ -137,7 +137,7 @@ def _class_words(reference: list[int], seen: list[int], labels: Sequence[str]) -
     before, after = _shares(reference), _shares(seen)
     most = int(np.argmax(np.abs(after - before)))
     name = labels[most] if most < len(labels) else f"class {most}"
-    return f"{name} is {after[most]:.0%} of the answers, {before[most]:.0%} in the reference"
+    return f"differ: {name} is {after[most]:.0%} of the answers, {before[most]:.0%} in the reference"
 
 
 def _input_words(reference: Profile, seen: Counters, group: int, moved: float) -> str:

@@ -70,7 +70,9 @@ def connect(target: Target, progress: Progress = silent) -> Iterator[SmpDevice]:
 @contextmanager
 def _opened(target: Target) -> Iterator[Link]:
     port, twin = target.port, target.twin
-    if (port is None) == (twin is None):
+    if port is not None and twin is not None:
+        raise UsageError("--port and --emulate: a board or a twin, not both", "leave one of them out")
+    if port is None and twin is None:
         raise UsageError(
             "name the device: a board's port or a twin",
             "--port /dev/ttyACM0, or --emulate DIR with the directory of tinyserve build --slots",

@@ -61,7 +61,9 @@ def update(
         raise UsageError(
             f"slot {slot} at {state.slots[slot].address:#010x} is free, and the image is linked for "
             + " and ".join(f"{image.slot_address:#010x}" for image in offered),
-            "name the directory of tinyserve sign, which holds an image for each slot of the board",
+            "sign it for this device's board: tinyserve sign --board NAME"
+            if len(offered) > 1
+            else "name the directory of tinyserve sign, which holds an image for each slot of the board",
         )
     try:
         device.upload(image.data, progress)

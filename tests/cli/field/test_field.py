@@ -59,6 +59,7 @@ def test_a_refusal_is_one_message_and_status_10(place: Path, capsys: pytest.Capt
         (["update", "nothing.img", "--emulate", "TWIN"], 9, "nothing.img"),
         (["update", "IMAGES"], 2, "name the device"),
         (["update", "IMAGES", "--port", "x"], 2, "which board is it"),
+        (["update", "IMAGES", "--port", "x", "--emulate", "TWIN"], 2, "not both"),
         (["update", "IMAGES", "--emulate", "."], 9, "holds no firmware with slots"),
         (["update", "BUNDLE", "--emulate", "TWIN"], 9, "holds no images"),
         (["slots", "--emulate", "TWIN", "--confirm", "--revert"], 2, "exclude each other"),

@@ -662,9 +662,14 @@ def test_an_esp_idf_component_builds_with_idf_s_function_stubbed(tmp_path: Path)
 
 def test_the_folders_for_cubeide_compile_beside_a_main_h_of_cubemx(tmp_path: Path) -> None:
     need("arm-none-eabi-gcc")
-    objects = []
+    objects, listed = [], []
     for name in ("kws", "vww"):
         place = make("stm32cube", tmp_path, name, network(1), board=boards.load("cortex-m4"))
+        readme = (place / "README.md").read_text(encoding="utf-8")
+        needed = {
+            f"Middlewares/{name}/{source}" for source in re.findall(r"^- `(.+)`$", readme, re.MULTILINE)
+        }
+        assert f"Middlewares/{name}/{name}.c" in needed and "assembly lies in subfolders" in readme
         middleware = place / "Middlewares" / name
         sources = [*middleware.rglob("*.c"), *middleware.rglob("*.S"), *place.rglob("Core/Src/*.c")]
         flags = ["-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard", "-std=gnu11", "-O2"]
@@ -673,7 +678,13 @@ def test_the_folders_for_cubeide_compile_beside_a_main_h_of_cubemx(tmp_path: Pat
             made = tmp_path / f"{name}_{len(objects)}.o"
             run("arm-none-eabi-gcc", *flags, *STRICT, *includes, "-c", source, "-o", made, cwd=tmp_path)
             objects.append(made)
+            if str(source.relative_to(place)) in {*needed, f"Core/Src/app_{name}.c"}:
+                listed.append(made)
     run("arm-none-eabi-ld", "-r", *objects, "-o", "both.o", cwd=tmp_path)  # no symbol is defined twice
+    run("arm-none-eabi-ld", "-r", *listed, "-o", "listed.o", cwd=tmp_path)
+    assert "ts_" not in run("arm-none-eabi-nm", "-u", "listed.o", cwd=tmp_path), (
+        "the README names all sources"
+    )
 
 
 EXAMPLES = {

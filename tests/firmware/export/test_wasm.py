@@ -159,6 +159,13 @@ def test_the_module_runs_arrays_as_they_are_and_reals_quantized(place: Path) -> 
         assert (has_simd, sized) == (bool(simd), True)
 
 
+def test_the_readme_s_program_runs_as_it_stands(place: Path) -> None:
+    text = (place / "README.md").read_text(encoding="utf-8")
+    program = re.findall(r"^```\n(.*?)^```", text, re.DOTALL | re.MULTILINE)[0]
+    printed = node(program + "console.log(scores.length, scores.constructor.name)", place).split()
+    assert printed == [str(len(expected(0))), "Float32Array"]
+
+
 def test_reals_are_quantized_as_the_generated_header_does(place: Path) -> None:
     values = [0.025, 0.075, -0.025, -0.125, 6.4, -9.0, 0.05, 1e30, float(np.float32(0.17499999))]
     said = node(

@@ -161,6 +161,8 @@ def test_drift_ends_it_and_what_is_on_trial_goes_back(place: Path, fleet: Path) 
         rollout(place, fleet, sleep=sleep).run()
     phases = served(fleet)
     assert [phases[name] for name in "ab"] == [("m2", CONFIRMED)] * 2
+    record = (fleet.parent / "fleet.rollout.jsonl").read_text(encoding="utf-8")
+    assert "no verdict on drift: 0 inferences were looked at, 30 are needed" in record, "a and b had no input"
     assert [phases[name] for name in "cd"] == [("m1", CONFIRMED)] * 2, "d was on trial, and is taken back"
     assert [event for name, _, event in events(fleet) if name == "d"] == ["on trial", "taken back"]
 
@@ -249,7 +251,7 @@ def test_health_of_a_fleet_is_the_sum_and_each(
     ("options", "said"),
     [
         (["--emulate", "x"], "leave --port and --emulate out"),
-        (["--then", "none"], "no number of devices"),
+        (["--then", "none"], "--then none: no number of devices"),
         (["--watch", "M1"], "has another model"),
     ],
 )

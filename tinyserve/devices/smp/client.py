@@ -31,6 +31,30 @@ _PLAIN = {
     8: "a command that it does not have",
     11: "access denied",
 }
+_OF_GROUPS = {
+    (IMAGE, 1): "an error of no known kind",
+    (IMAGE, 3): "no image",
+    (IMAGE, 5): "an image without an entry that it needs",
+    (IMAGE, 8): "no image of this hash",
+    (IMAGE, 9): "no slot that is free for it",
+    (IMAGE, 12): "a flash that failed",
+    (IMAGE, 15): "too little memory for the image",
+    (IMAGE, 20): "an offset that does not continue the upload",
+    (IMAGE, 21): "a length that does not fit",
+    (IMAGE, 22): "an image with an invalid header",
+    (IMAGE, 23): "no image format that it knows",
+    (IMAGE, 24): "an image that is not the one that was signed",
+    (IMAGE, 27): "an image that is not newer",
+    (IMAGE, 30): "an image that is too large",
+    (MODEL, 1): "no model in use",
+    (MODEL, 2): "inputs that are not complete",
+    (MODEL, 3): "no result yet",
+    (MODEL, 4): "a number out of range",
+    (MODEL, 5): "not in this order",
+    (MODEL, 6): "an inference that failed",
+    (MODEL, 7): "a flash that failed",
+}
+"""What the firmware's groups number themselves: smp_image.c, smp_model.c."""
 ACCESS_DENIED = 11
 _LOCKED = (
     "the device's line is locked: it was built with --secure",
@@ -46,7 +70,8 @@ class SmpError(DeviceError):
             super().__init__(f"{_LOCKED[0]} (asked for {what})", _LOCKED[1])
             self.group, self.code = group, code
             return
-        words = _PLAIN.get(code, f"error {code}") if group is None else f"error {code} of group {group}"
+        words = _PLAIN.get(code) if group is None else _OF_GROUPS.get((group, code))
+        words = words or (f"error {code}" if group is None else f"error {code} of group {group}")
         super().__init__(f"the device answers {what} with {words}", "tinyserve slots shows its state")
         self.group = group
         self.code = code

@@ -47,6 +47,8 @@ _NEW_RATE_ASK_S, _NEW_RATE_TRIES = 0.25, 8
 """Often: the first question may come while the device still changes its rate. A late answer to it counts."""
 _FALL_BACK_TRIES = 32
 _NOT_SUPPORTED = 8
+_NO_IMAGE, _NOT_IN_ORDER = 3, 5
+"""Of groups IMAGE and MODEL."""
 VERIFY_TIMEOUT_S = 120.0
 """A signature takes a second, an erase of a slot some more, a proof as long as an inference."""
 _CHUNK_OVERHEAD = 128
@@ -259,12 +261,27 @@ class SmpDevice:
         self._client.write(_STATE, {"hash": image_hash, "confirm": False}, VERIFY_TIMEOUT_S)
 
     def confirm(self) -> None:
-        """What is on trial stays."""
-        self._client.write(_STATE, {"confirm": True}, VERIFY_TIMEOUT_S)
+        """What is on trial stays. Raises DeviceError where no model is in use."""
+        try:
+            self._client.write(_STATE, {"confirm": True}, VERIFY_TIMEOUT_S)
+        except SmpError as error:
+            if (error.group, error.code) != (IMAGE, _NO_IMAGE):
+                raise
+            raise DeviceError(
+                "no model is in use: there is nothing to confirm", "tinyserve update IMAGE brings one"
+            ) from error
 
     def revert(self) -> None:
-        """Ends the trial: the model before is served again."""
-        self._client.write(_REVERT, timeout_s=VERIFY_TIMEOUT_S)
+        """Ends the trial: the model before is served again. Raises DeviceError where none is on trial."""
+        try:
+            self._client.write(_REVERT, timeout_s=VERIFY_TIMEOUT_S)
+        except SmpError as error:
+            if (error.group, error.code) != (MODEL, _NOT_IN_ORDER):
+                raise
+            raise DeviceError(
+                "no model is on trial: there is nothing to go back from",
+                "sign an earlier model again to return to it; --counter as high as tinyserve slots shows",
+            ) from error
 
     def erase(self) -> None:
         """Empties the slot that does not serve."""

@@ -28,7 +28,8 @@ def health_lines(seen: Counters, verdict: Verdict) -> Iterator[str]:
         yield f"ticks: {seen.ticks_min:,} to {seen.ticks_max:,}, mean {mean:,.0f}"
     if seen.resets or seen.faults:
         last = _RESETS.get(seen.last_reason, "asked for, or by the supply")
-        yield f"{seen.resets} resets, {seen.faults} faults; the last reset: {last}"
+        happened = f"{counted(seen.resets, 'reset')}, {counted(seen.faults, 'fault')}"
+        yield f"{happened}; the last reset: {last}"
     if seen.full:
         yield "a bin is full: nothing is looked at any more until --clear"
     for what, psi in verdict.distances.items():
@@ -36,7 +37,7 @@ def health_lines(seen: Counters, verdict: Verdict) -> Iterator[str]:
     if verdict.state == "too few":
         yield (
             f"no verdict: {counted(verdict.looked_at, 'inference was', 'inferences were')} "
-            f"looked at, {LEAST_LOOKS} are needed"
+            f"looked at, {LEAST_LOOKS} are needed" + _as_many(seen)
         )
     elif verdict.state == "ok":
         yield f"no drift (false-alarm rate at most {verdict.false_alarm_rate:g})"
@@ -45,6 +46,13 @@ def health_lines(seen: Counters, verdict: Verdict) -> Iterator[str]:
             f"drift: {finding.what} {finding.words} "
             f"(PSI {finding.psi:.2f}, Jensen-Shannon {finding.jensen_shannon:.3f}, p {finding.p_value:.1g})"
         )
+
+
+def _as_many(seen: Counters) -> str:
+    """The inferences in which a verdict's sample is looked at, where most are not."""
+    if seen.looked_at in (0, seen.inferences):
+        return ""
+    return f": some {-(-LEAST_LOOKS * seen.inferences // seen.looked_at):,} in all"
 
 
 def audit_lines(audit: Audit) -> Iterator[str]:

@@ -13,7 +13,7 @@ from tinyserve.devices.smp.commands import Phase, SmpDevice
 from tinyserve.errors import DeviceError, RefusedError, TinyserveError, UsageError
 from tinyserve.health.counters import read
 from tinyserve.health.profile import Profile
-from tinyserve.health.verdict import judge
+from tinyserve.health.verdict import LEAST_LOOKS, Verdict, judge
 from tinyserve.progress import Progress, silent
 from tinyserve.slots.connection import connect
 from tinyserve.slots.fleet.config import Device
@@ -141,10 +141,11 @@ class Rollout:
                 if reason:
                     self._note(device, "reverted", reason)
                     raise RefusedError(f"{device.name} went back to the model before: {reason}", "see slots")
-                drift = self._drift(board)
-                if drift:
+                verdict = self._verdict(board)
+                if verdict is not None and verdict.findings:
                     with suppress(DeviceError):
                         board.revert()
+                    drift = "; ".join(f"{finding.what} {finding.words}" for finding in verdict.findings)
                     self._note(device, "drift", drift)
                     raise RefusedError(f"{device.name} sees drift: {drift}", "tinyserve health shows it")
                 board.confirm()
@@ -153,7 +154,7 @@ class Rollout:
         except TinyserveError as error:
             self._note(device, "unreachable", error.message)
             return False
-        self._note(device, "confirmed")
+        self._note(device, "confirmed", _unseen(verdict))
         return True
 
     def _taken_back(self, board: SmpDevice) -> str:
@@ -167,13 +168,12 @@ class Rollout:
                 return words(slot.reason, slot.detail)[0]
         return "it serves another model"
 
-    def _drift(self, board: SmpDevice) -> str:
-        """What has moved; "" where nothing has, or too little was seen to tell."""
+    def _verdict(self, board: SmpDevice) -> Verdict | None:
+        """What its counters say; None where they are not watched."""
         if self.plan.reference is None:
-            return ""
+            return None
         state = board.health()
-        verdict = judge(self.plan.reference, read(state.data, state.sha256), self.plan.labels)
-        return "; ".join(f"{finding.what} {finding.words}" for finding in verdict.findings)
+        return judge(self.plan.reference, read(state.data, state.sha256), self.plan.labels)
 
     def _take_back(self, members: Sequence[Device]) -> None:
         """Those of the stage that are still on trial go back to the model before, where they can be
@@ -184,3 +184,11 @@ class Rollout:
                 if state.active != NO_SLOT and state.slots[state.active].phase == Phase.TRIAL:
                     board.revert()
                     self._note(device, "taken back", "another device has ended the rollout")
+
+
+def _unseen(verdict: Verdict | None) -> str:
+    """That a confirmed model was watched in vain."""
+    if verdict is None or verdict.state != "too few":
+        return ""
+    seen = counted(verdict.looked_at, "inference was", "inferences were")
+    return f"no verdict on drift: {seen} looked at, {LEAST_LOOKS} are needed; a longer --wait gives one"

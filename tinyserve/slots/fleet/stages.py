@@ -20,19 +20,20 @@ def sizes(canary: str, then: Sequence[str], devices: int) -> list[int]:
     Raises UsageError for anything else, and where a later stage would be smaller.
     """
     made: list[int] = []
-    for text in (canary, *then):
-        size = _size(text, devices)
+    named = [("--canary", canary), *(("--then", text) for text in then)]
+    for option, text in named:
+        size = _size(option, text, devices)
         if made and size < made[-1]:
             raise UsageError(f"--then {text}: is fewer than the stage before it", "name stages that grow")
         made.append(size)
     return sorted(set(made))
 
 
-def _size(text: str, devices: int) -> int:
+def _size(option: str, text: str, devices: int) -> int:
     if text == ALL:
         return devices
     found = _SIZE.match(text)
     if found is None or (found[2] and int(found[1]) > 100):
-        raise UsageError(f"{text}: no number of devices", "write 5, 10% or all")
+        raise UsageError(f"{option} {text}: no number of devices", "write 5, 10% or all")
     number = int(found[1])
     return min(devices, -(-devices * number // 100) if found[2] else number)

@@ -38,6 +38,7 @@ def files(library: Library) -> dict[str, bytes]:
     context = {
         "name": name, "title": library.title, "plain": len(modules[False]), "simd": len(modules[True]),
         "classes": library.labels, "events": plain.program.events.sources,
+        "inputs": [tensor.nbytes // tensor.dtype.itemsize for tensor in plain.program.input_tensors],
     }  # fmt: skip
     return {
         f"{name}.wasm": modules[False],
