@@ -15,6 +15,7 @@ import pytest
 from tests.compiler.tflm.models import DECLARATIONS, add_model
 from tests.support.flatbuffer_builder import ModelBuilder
 from tests.support.models import INT8_CRC, model_bytes, pattern
+from tests.support.tflm import require
 from tinyserve.compiler.compile import Compiled
 from tinyserve.compiler.graph.reader import read
 from tinyserve.compiler.ops.support.tflm_resolver import METHODS, lacking_in, resolver_methods
@@ -89,6 +90,28 @@ def test_types_that_tflm_refuses_when_it_computes_are_named_before(dtype: str) -
     assert lacking_in(read(data)) == ["SELECT_V2 of int32"]
     with pytest.raises(UnsupportedError, match="does not have: SELECT_V2 of int32"):
         interpret(data, PORTABLE)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float32"])
+def test_longer_concatenations_than_tflm_prepares_are_named_before(dtype: str) -> None:
+    """The states of an unrolled GRU, joined. TFLM itself says where its limit is."""
+    runtime = require()
+    for count in (10, 11):
+        model = ModelBuilder()
+        graph = model.graph()
+        scale = 0.5 if dtype == "int8" else None
+        given = [graph.input((1, 2), dtype, scale) for _ in range(count)]
+        y = graph.tensor((1, 2 * count), dtype, scale)
+        graph.op("CONCATENATION", given, [y], axis=1)
+        graph.output(y)
+        data = model.build()
+        if count == 10:
+            assert lacking_in(read(data)) == []
+            assert runtime.Interpreter.from_bytes(data, arena_size=20_000) is not None
+            continue
+        assert lacking_in(read(data)) == ["CONCATENATION of more than 10 tensors"]
+        with pytest.raises(RuntimeError, match="allocate"):
+            runtime.Interpreter.from_bytes(data, arena_size=20_000)
 
 
 def test_methods_are_named_as_tflm_names_them() -> None:

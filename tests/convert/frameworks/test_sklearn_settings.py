@@ -136,6 +136,19 @@ def test_other_steps_are_named(steps: list[Any], message: str) -> None:
     assert caught.value.hint
 
 
+@pytest.mark.parametrize("model", [LogisticRegression(max_iter=1000), DecisionTreeClassifier(random_state=0)])
+def test_pipelines_inside_are_their_steps(model: Any) -> None:
+    """Scalers keep their clip before layers, and stay thresholds of trees."""
+    inner = Pipeline([("s", MinMaxScaler(clip=True)), ("none", "passthrough")])
+    pipeline = Pipeline([("prepare", Pipeline([("inner", inner)])), ("model", model)]).fit(X, Y)
+    steps = pickles.steps_of(pipeline)
+    assert [type(step) for step in steps] == [MinMaxScaler, type(model)]
+    if isinstance(model, LogisticRegression):
+        np.testing.assert_allclose(by_layers(pipeline, FAR), pipeline.predict_proba(FAR), atol=1e-9)
+    else:
+        assert sklearn._linear_steps(steps[:-1]) == 0
+
+
 def test_columns_by_name_are_refused_with_the_way_to_fit_it() -> None:
     step = _columns().fit(X, Y)
     step.transformers_ = [(name, one, ["length", "width"]) for name, one, _ in step.transformers_]

@@ -34,14 +34,14 @@ def load(path: Path) -> Any:
 
 
 def steps_of(pipeline: Any) -> list[Any]:
-    """The steps of a pipeline that do something, the estimator last. A search (GridSearchCV) that is fitted
-    stands for the best model that it found."""
+    """The steps of a pipeline that do something, those of pipelines inside one by one, the estimator last. A
+    search (GridSearchCV) that is fitted stands for the best model that it found."""
     pipeline = getattr(pipeline, "best_estimator_", pipeline)
     if not hasattr(pipeline, "steps"):
         return [pipeline]
-    steps = [step for _, step in pipeline.steps]
+    steps = [inner for _, step in pipeline.steps for inner in steps_of(step)]
     before = [step for step in steps[:-1] if step is not None and step != "passthrough"]
-    return [*before, *(steps_of(steps[-1]) if steps else ())]
+    return [*before, *steps[-1:]]
 
 
 def _check(found: Any, where: str) -> None:

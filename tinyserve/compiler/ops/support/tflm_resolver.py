@@ -48,26 +48,34 @@ CUSTOM_METHODS = {
 
 _SELECTED = (DType.INT8, DType.INT16, DType.FLOAT32)
 """Types of SELECT_V2; others fail when TFLM computes it."""
+_MOST_JOINED = 10
+"""Inputs of CONCATENATION: kMaxInputNum; more fail when TFLM prepares it."""
 
 
 def has(node: Node) -> bool:
-    """Whether TFLM has an operator of this name, as far as that is known for the types of its tensors."""
-    return not _is_unknown(node) and (node.name != "SELECT_V2" or node.outputs[0].dtype in _SELECTED)
+    """Whether TFLM has an operator of this name, as far as that is known for the types and the number of its
+    tensors."""
+    return not _is_unknown(node) and not _lacking_form(node)
 
 
 def lacking_in(model: Model) -> list[str]:
-    """The model's operators that TFLM does not have, sorted, each once: their names, and the type where it
-    has the operator for others alone."""
+    """The model's operators that TFLM does not have, sorted, each once: their names, and the type or the
+    number of tensors where it has the operator for others alone."""
     nodes = [node for graph in model.graphs for node in graph.nodes if not has(node)]
-    return sorted({node.name if _is_unknown(node) else _typed(node) for node in nodes})
+    return sorted({node.name if _is_unknown(node) else _lacking_form(node) for node in nodes})
 
 
 def _is_unknown(node: Node) -> bool:
     return node.name not in (CUSTOM_METHODS if node.custom else METHODS)
 
 
-def _typed(node: Node) -> str:
-    return f"{node.name} of {node.outputs[0].dtype.value}"
+def _lacking_form(node: Node) -> str:
+    """The operator in the form that TFLM does not have; empty where it has it."""
+    if node.name == "SELECT_V2" and node.outputs[0].dtype not in _SELECTED:
+        return f"SELECT_V2 of {node.outputs[0].dtype.value}"
+    if node.name == "CONCATENATION" and len(node.inputs) > _MOST_JOINED:
+        return f"CONCATENATION of more than {_MOST_JOINED} tensors"
+    return ""
 
 
 def resolver_methods(model: Model) -> Sequence[str]:
@@ -78,8 +86,10 @@ def resolver_methods(model: Model) -> Sequence[str]:
     methods, missing = set(), []
     for graph in model.graphs:
         for node in graph.nodes:
-            if not has(node):
-                missing.append(node.location if _is_unknown(node) else f"{_typed(node)} ({node.location})")
+            if _is_unknown(node):
+                missing.append(node.location)
+            elif form := _lacking_form(node):
+                missing.append(f"{form} ({node.location})")
             else:
                 methods.add((CUSTOM_METHODS if node.custom else METHODS)[node.name])
     if missing:
