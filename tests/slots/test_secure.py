@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.slots.conftest import KEY, OTHER_KEY, Workshop, make_workshop
 from tests.slots.test_device import say
@@ -18,6 +19,8 @@ from tinyserve.devices.emulators.updatable import UpdatableDevice
 from tinyserve.devices.smp.client import ACCESS_DENIED, SmpClient, SmpError
 from tinyserve.devices.smp.commands import SmpDevice
 from tinyserve.errors import DeviceError
+from tinyserve.serve.config import MemberSpec
+from tinyserve.serve.engines.slots import Slots
 from tinyserve.slots.update import update
 
 LINE_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(3, 35)))
@@ -162,3 +165,21 @@ def test_firmware_without_a_line_key_is_open(m0: Workshop) -> None:
     device.unlock(LINE_KEY.sign)
     device.lock()
     device.health()
+
+
+def test_a_server_opens_the_line_while_it_serves(shops: Callable[[str], Workshop], tmp_path: Path) -> None:
+    one = seen(shops("cortex-m0"))
+    key = tmp_path / "line.pem"
+    key.write_bytes(
+        LINE_KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())  # as `keys new` writes it
+    )
+    key.chmod(0o600)
+    spec = MemberSpec(
+        name="a", model="m", link="twin:a", board="cortex-m0", slots=True, line_key=str(key)
+    )  # fmt: skip
+    served = Slots(one.device.link, spec)
+    served.prepare("")
+    assert not denied(one.stranger.health)
+    served.close()
+    assert denied(one.stranger.health)
+    one.device.close()
