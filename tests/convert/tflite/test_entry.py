@@ -72,3 +72,44 @@ def test_uint8_becomes_float32_of_the_same_values() -> None:
     wanted = (runtimes.runner("litert", data)([sample])[0].astype(np.float32) - 128) * 0.05
     got = runtimes.runner("litert", made)([((sample.astype(np.float32) - 120) * 0.02)])[0]
     np.testing.assert_allclose(got, np.clip(got, wanted - 0.026, wanted + 0.026))
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int8"])
+def test_pairs_that_fake_quantization_left_are_taken_out_with_a_note(kind: str, tmp_path: Path) -> None:
+    """As TFLite writes a network that was trained so and exported without optimization."""
+    rng = np.random.default_rng(0)
+    model = ModelBuilder()
+    graph = model.graph()
+
+    def through(tensor: int, shape: tuple[int, ...], scale: float) -> int:
+        small = graph.tensor(shape, kind, scale=scale, zero_point=128 if kind == "uint8" else 0)
+        real_again = graph.tensor(shape, "float32")
+        graph.op("QUANTIZE", [tensor], [small])
+        graph.op("DEQUANTIZE", [small], [real_again])
+        return real_again
+
+    x = through(graph.input((1, 6), "float32"), (1, 6), 0.03)
+    weights = through(graph.constant(rng.normal(size=(4, 6)).astype(np.float32)), (4, 6), 0.02)
+    y = graph.tensor((1, 4), "float32")
+    graph.op("FULLY_CONNECTED", [x, weights, graph.constant(np.zeros(4, np.float32))], [y])
+    graph.output(through(y, (1, 4), 0.06))
+    path = tmp_path / "m.tflite"
+    path.write_bytes(model.build())
+    assert facts.fake_quantizations(path.read_bytes(), "m") == 3
+    np.savez(tmp_path / "d.npz", x=rng.normal(size=(40, 6)).astype(np.float32))
+    made = convert(path, representative=tmp_path / "d.npz", output=tmp_path / "b")
+    assert set(made.manifest.ops) == {"FULLY_CONNECTED"}
+    assert any("its 3 pairs of QUANTIZE and DEQUANTIZE are left out" in note for note in made.manifest.notes)
+    assert made.manifest.accuracy[0].sqnr_db is not None and made.manifest.accuracy[0].sqnr_db > 30
+
+
+def test_integers_that_something_computes_with_are_no_fake_quantization() -> None:
+    model = ModelBuilder()
+    graph = model.graph()
+    x, y = graph.input((1, 4), "float32"), graph.tensor((1, 4), "float32")
+    small, other = (graph.tensor((1, 4), "int8", scale=0.1, zero_point=0) for _ in range(2))
+    graph.op("QUANTIZE", [x], [small])
+    graph.op("RELU", [small], [other])
+    graph.op("DEQUANTIZE", [other], [y])
+    graph.output(y)
+    assert facts.fake_quantizations(model.build(), "m") == 0

@@ -21,6 +21,7 @@ from tinyserve.convert.tflite.facts import Inspected
 from tinyserve.convert.worker import messages
 from tinyserve.convert.worker.child import Worker
 from tinyserve.errors import ModelError, ToolError, UsageError
+from tinyserve.words import counted
 
 EXPORTED = ("pytorch",)
 """Kinds that their own framework writes as ONNX first."""
@@ -157,7 +158,8 @@ def _layout_notes(model: Inspected) -> list[str]:
 
 def _from_tflite(worker: Worker, source: SourceModel, options: Options, record: Record) -> Inspected:
     """The file as it is, but for: the signature asked for is its main graph; weights of half precision, and
-    all of a file that only phones run (dynamic range, uint8), become float32."""
+    all of a file that only phones run (dynamic range, uint8), become float32; what training with fake
+    quantization left is taken out."""
     where = str(source.path)
     path = _chosen(worker, source, options, record)
     if facts.has_half_precision(path.read_bytes(), where):
@@ -172,6 +174,16 @@ def _from_tflite(worker: Worker, source: SourceModel, options: Options, record: 
         worker.ask(messages.Dequantize(path, output), "dequantize")
         record.notes.append(
             f"{kind}, which no microcontroller engine runs: its weights as floats are the original"
+        )
+        path = output
+    pairs = facts.fake_quantizations(path.read_bytes(), where)
+    if pairs:
+        output = worker.path(".tflite")
+        worker.ask(messages.Dequantize(path, output), "dequantize")
+        record.notes.append(
+            f"trained with fake quantization: its {counted(pairs, 'pair')} of QUANTIZE and DEQUANTIZE are "
+            "left out, here and of the original that outputs are compared with; ranges of activations come "
+            "from the representative data"
         )
         path = output
     return facts.inspect(path.read_bytes(), where)

@@ -115,6 +115,31 @@ def quantized_for_phones(data: bytes, where: str) -> str:
     return ""
 
 
+def fake_quantizations(data: bytes, where: str) -> int:
+    """How many operators quantize what the next one makes float again, in a file that computes in floats
+    alone: what training with fake quantization leaves that was exported without optimization. 0 for others.
+    """
+    graph = _read(data, where).main
+    integers = [
+        tensor
+        for tensor in graph.tensors
+        if tensor.quantization is not None and not tensor.is_constant and tensor.dtype in _INTEGERS
+    ]
+    to = [node for node in graph.nodes if node.name == "QUANTIZE"]
+    fro = [node for node in graph.nodes if node.name == "DEQUANTIZE"]
+    rest = [node for node in graph.nodes if node.name not in _CONVERSIONS]
+    made = {id(node.output) for node in to if _is_real(node.inputs[0])}
+    read = {id(node.inputs[0]) for node in fro if _is_real(node.output)}
+    ends = {id(tensor) for tensor in (*graph.inputs, *graph.outputs)}
+    used = {id(tensor) for node in rest for tensor in (*node.inputs, *node.outputs)}
+    inside = {id(tensor) for tensor in integers}
+    return len(to) if rest and inside and inside <= made & read and not inside & (ends | used) else 0
+
+
+def _is_real(tensor: Tensor | None) -> bool:
+    return tensor is not None and tensor.dtype is DType.FLOAT32
+
+
 def has_half_precision(data: bytes, where: str) -> bool:
     """Whether any tensor is float16. Raises ModelError where the file is damaged."""
     model = _read(data, where)
