@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from flatbuffers import flexbuffers
 
 from tests.support.flatbuffer_builder import ModelBuilder
 from tinyserve.convert import Options, convert
+from tinyserve.convert.worker import messages
+from tinyserve.convert.worker.child import Crashed, Worker
 from tinyserve.errors import UnsupportedError
 
 
@@ -47,3 +50,54 @@ def test_an_operator_that_nothing_here_runs_is_named(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedError, match="SignalOddity"):
         convert(source, output=tmp_path / "b", quantize="float32", options=Options(engine="tflm"))
     assert not (tmp_path / "b").exists()
+
+
+def conditional_model() -> bytes:
+    model = ModelBuilder()
+    graph = model.graph()
+    x, flag = graph.input((1, 4), "float32"), graph.constant(np.array([True]))
+    y = graph.tensor((1, 4), "float32")
+    graph.op("IF", [flag, x], [y], then_subgraph_index=1, else_subgraph_index=2)
+    graph.output(y)
+    for name in ("NEG", "ABS"):
+        branch = model.graph(name)
+        start, end = branch.input((1, 4), "float32"), branch.tensor((1, 4), "float32")
+        branch.op(name, [start], [end])
+        branch.output(end)
+    return model.build()
+
+
+def plain_model() -> bytes:
+    model = ModelBuilder()
+    graph = model.graph()
+    x, y = graph.input((1, 4), "float32"), graph.tensor((1, 4), "float32")
+    graph.op("RELU", [x], [y])
+    graph.output(y)
+    return model.build()
+
+
+@pytest.mark.parametrize(
+    ("model", "message", "hint"),
+    [
+        (conditional_model, "inside of IF #0", "without a loop"),
+        (plain_model, "signal 11", "please report it"),
+    ],
+)
+def test_a_crash_of_the_quantizer_is_not_blamed_on_the_file(
+    model: Any, message: str, hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was read, checked and run by then, and float32 takes it."""
+    ask = Worker.ask
+
+    def crash(self: Worker, request: messages.Request, stage: str) -> messages.Done:
+        if isinstance(request, messages.Quantize):
+            raise Crashed(f"{stage}: the converter's process crashed (signal 11)", "export it again")
+        return ask(self, request, stage)
+
+    monkeypatch.setattr(Worker, "ask", crash)
+    (tmp_path / "m.tflite").write_bytes(model())
+    np.savez(tmp_path / "d.npz", x=np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32))
+    with pytest.raises(Crashed, match=message) as caught:
+        convert(tmp_path / "m.tflite", representative=tmp_path / "d.npz", output=tmp_path / "b")
+    assert caught.value.hint.startswith("--quantize float32 takes the model as it is")
+    assert hint in caught.value.hint

@@ -29,7 +29,7 @@ from tinyserve.convert.tflite import facts
 from tinyserve.convert.tflite.facts import Inspected
 from tinyserve.convert.tflite.layers import tensors_of
 from tinyserve.convert.worker import messages
-from tinyserve.convert.worker.child import Worker
+from tinyserve.convert.worker.child import Crashed, Worker
 from tinyserve.convert.worker.loaded import save_arrays
 from tinyserve.datasets.dataset import Dataset
 from tinyserve.errors import ModelError, UsageError
@@ -150,8 +150,25 @@ class Session:
             keep_float=kept,
             clip=options.clip,
         )
-        self.record.tools.update(self.quantizer.ask(request, "quantize").tools)
+        try:
+            self.record.tools.update(self.quantizer.ask(request, "quantize").tools)
+        except Crashed as error:
+            raise self._of_the_quantizer(error) from error
         return target.read_bytes()
+
+    def _of_the_quantizer(self, error: Crashed) -> Crashed:
+        """A crash after the model was read and checked: what in it TensorFlow's quantizer can't take."""
+        nodes = self.original.model.main.nodes
+        loop = next((f"{n.name} #{i}" for i, n in enumerate(nodes) if n.name in ("WHILE", "IF")), "")
+        as_it_is = "--quantize float32 takes the model as it is"
+        message, end, log = error.message.partition("\n")
+        if not loop:
+            return Crashed(error.message, f"{as_it_is}; please report it, so that it can be quantized")
+        return Crashed(
+            f"{message}. TensorFlow's quantizer does not take what is inside of {loop}{end}{log}",
+            f"{as_it_is}; or convert the Keras model, SavedModel or ONNX file that it was made from, whose "
+            "recurrent layers are rebuilt without a loop",
+        )
 
     def _quantize_features(self, network: bytes, inputs: list[Array], scheme: str, options: Options) -> bytes:
         """The network behind a front end in integers, whose features may be unlike as any."""

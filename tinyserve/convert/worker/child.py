@@ -33,6 +33,10 @@ _TEMPORARY = ("TMPDIR", "TEMP", "TMP")
 _LOG_LINES = 12
 
 
+class Crashed(errors.ToolError):
+    """The worker process ended while it was asked something."""
+
+
 class Worker:
     """A context manager around one worker process. The process starts with the first request.
 
@@ -167,12 +171,12 @@ class Worker:
         error: errors.TinyserveError = kind(failed.message, failed.hint)
         return error
 
-    def _crash(self, stage: str) -> errors.ToolError:
+    def _crash(self, stage: str) -> Crashed:
         process = self._process
         status = process.wait() if process is not None else None
         self.stop()
         how = f"signal {-status}" if status is not None and status < 0 else f"status {status}"
-        return errors.ToolError(
+        return Crashed(
             f"{stage}: the converter's process crashed ({how}){self._log_tail()}",
             "the model may be damaged or use what the converter does not support; export it again",
         )
