@@ -16,15 +16,15 @@ from tests.support.graphs.grower import Grower, SkipLayer
 from tests.support.graphs.random_graph import LAYERS, _outputs, _values
 from tests.support.graphs.weighted import ACTIVATIONS
 from tinyserve.compiler import ops, passes
-from tinyserve.compiler.bands.build import kinds_of
+from tinyserve.compiler.bands.build import kinds_of, small_node
 from tinyserve.compiler.bands.feed import fed_input, no_band
 from tinyserve.compiler.bands.schedule import ImpossibleError, Schedule
-from tinyserve.compiler.bands.stages import Band, needed_after, refusal, shape_of
+from tinyserve.compiler.bands.stages import Band, Kernels, needed_after, refusal, shape_of, slabs_of
 from tinyserve.compiler.compile import Compiled
 from tinyserve.compiler.emit.emit import emit
 from tinyserve.compiler.graph.rows import lines
 from tinyserve.compiler.graph.types import Model, Node
-from tinyserve.compiler.lower import lower
+from tinyserve.compiler.lower import kernels_of, lower
 from tinyserve.compiler.ops.support.base import OpDef
 from tinyserve.compiler.plan.planner import plan
 from tinyserve.compiler.program import PORTABLE, STATIC, BandCall, Interface, Target
@@ -48,7 +48,7 @@ def image_graph(
     input, as most models have it."""
     r = Random(seed, 900)
     model = ModelBuilder()
-    g = Grower(r, model.graph(), floats=floats and seed % 4 == 0)
+    g = Grower(r, model.graph(), floats=floats and seed % 4 == 0, least=seed % 4 == 1)
     shape = (1, r.integer(7, 24), r.choice((4, 8, 12)), r.integer(1, 6))
     if lines:
         shape = (1, 1, r.integer(16, 60), r.integer(1, 8))
@@ -127,12 +127,14 @@ def _gathers(g: Grower, name: str) -> None:
     g.add(name, [x, g.integers(*axes)], y, keep_dims=keep)
 
 
-def all_bands(model: Model, chance: random.Random, is_fed: bool = False) -> list[Band]:
+def all_bands(model: Model, chance: random.Random, target: Target = PORTABLE) -> list[Band]:
     """Every run of layers that can be a band, as long as may be, with any number of rows per step, which are
-    moved early or late. Raises UnsupportedError where the input can't be fed by rows and is to be."""
+    moved early or late, and with any kernels that the target has for them. Raises UnsupportedError where the
+    input can't be fed by rows and is to be."""
     nodes = model.main.nodes
     plain = lower(model, PORTABLE, "plain")
-    fed = fed_input(model.main, operator, PORTABLE) if is_fed else None
+    fed = fed_input(model.main, operator, PORTABLE) if target.feed == "rows" else None
+    kernels = kernels_of(model, target)
     found: list[Band] = []
     first = fed.first if fed else 0
     while first < len(nodes):
@@ -147,13 +149,37 @@ def all_bands(model: Model, chance: random.Random, is_fed: bool = False) -> list
             if schedule is not None:
                 drawn = random.Random(f"{rows} {first}")
                 early = tuple(number for number in schedule.can_be_early if drawn.random() < 0.5)
-                found.append(replace(band, early=early))
+                variants = _variants(nodes[first:last], rows, kernels, drawn)
+                found.append(replace(band, early=early, variants=variants))
                 first = last - 1
                 break
         first += 1
     if fed and (not found or found[0].fed is None):
         raise no_band(nodes[fed.first], "no band takes it")
     return found
+
+
+def _variants(
+    nodes: Sequence[Node], rows: Sequence[int], kernels: Kernels, drawn: random.Random
+) -> tuple[tuple[int, str], ...]:
+    """Kernels for about half of the layers that have several."""
+    options = [_kernels_by_rows(node, count, kernels) for node, count in zip(nodes, rows, strict=True)]
+    return tuple(
+        (number, drawn.choice(names))
+        for number, names in enumerate(options)
+        if names and drawn.random() < 0.5
+    )
+
+
+def _kernels_by_rows(node: Node, rows: int, kernels: Kernels) -> list[str]:
+    """The kernel variants that take every kind of steps of a layer."""
+    definition = operator(node)
+    rule = definition.rows(node)
+    assert rule is not None
+    kept = definition.kept_between(node) if rule.gathers else None
+    kinds, _ = kinds_of(slabs_of(node, rule, rows))
+    small = [small_node(node, slab, definition, kept) for slab in kinds]
+    return sorted(set.intersection(*({*kernels.slab_costs(one, one if kept else node)} for one in small)))
 
 
 def _rows(node: Node, chance: random.Random) -> int:
@@ -185,7 +211,7 @@ def banded(
     """The model with a band wherever there can be one; fed where the target says so."""
     model = passes.load(data)
     report = passes.optimize(model) if optimize else passes.PassReport()
-    program = lower(model, target, name, all_bands(model, random.Random(seed), target.feed == "rows"))
+    program = lower(model, target, name, all_bands(model, random.Random(seed), target))
     memory = plan(program)
     return Compiled(program.name, data, model, report, program, memory, emit(program, memory, interface))
 

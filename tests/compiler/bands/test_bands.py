@@ -4,28 +4,31 @@ early."""
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
 
 from tests.compiler.bands.machine import BandMachine
-from tests.support.bands import band_calls, banded, image_graph, reductions
-from tests.support.differential import run_tflm
+from tests.support.bands import all_bands, band_calls, banded, image_graph, reductions
+from tests.support.differential import Case, run_tflm
 from tests.support.flatbuffer_builder import ModelBuilder
 from tests.support.graphs.random_graph import random_graph
 from tests.support.merge import merge
+from tinyserve.compiler import passes
 from tinyserve.compiler.bands.stages import MOST_INPUTS
 from tinyserve.compiler.compile import compile_model
 from tinyserve.compiler.host.model import HostModel
-from tinyserve.compiler.program import BandCall, Target
+from tinyserve.compiler.program import PORTABLE, BandCall, Target
 
 IMAGES = 40
 
 
-def _check(cases: list, compiled_seed: int, optimize: bool = True) -> list[BandCall]:  # type: ignore[type-arg]
+def _check(cases: list[Case], seed: int, target: Target = PORTABLE) -> list[BandCall]:
     """Compares all cases, as one model, with TFLM; the bands that there were."""
     ran = [(case, g) for case, g in zip(cases, run_tflm(cases), strict=True) if not isinstance(g, str)]
     assert len(ran) >= 0.9 * len(cases)
-    compiled = banded(merge([case.model for case, _ in ran]), seed=compiled_seed, optimize=optimize)
+    compiled = banded(merge([case.model for case, _ in ran]), target, seed)
     host = HostModel(compiled, sanitize=True)
     for sample in range(2):
         outputs = host.run([array for case, _ in ran for array in case.samples[sample]])
@@ -40,10 +43,10 @@ def _check(cases: list, compiled_seed: int, optimize: bool = True) -> list[BandC
     return band_calls(compiled)
 
 
-@pytest.mark.parametrize("block", range(2))
-def test_images_by_rows_give_tflm_s_bytes(block: int) -> None:
+@pytest.mark.parametrize(("block", "target"), [(0, PORTABLE), (1, Target(frozenset({"host"}), "ram"))])
+def test_images_by_rows_give_tflm_s_bytes(block: int, target: Target) -> None:
     seeds = range(block * IMAGES // 2, (block + 1) * IMAGES // 2)
-    assert len(_check([image_graph(seed) for seed in seeds], block)) >= 10
+    assert len(_check([image_graph(seed) for seed in seeds], block, target)) >= 10
 
 
 def test_images_of_one_row_by_columns_give_tflm_s_bytes() -> None:
@@ -122,3 +125,13 @@ def test_an_image_of_more_rows_than_the_driver_counts_is_in_no_band(rows: int) -
     (got,) = HostModel(compiled, sanitize=True).run([values])
     (wanted,) = HostModel(compile_model(model.build(), Target(optimize="speed"))).run([values])
     assert np.array_equal(got, wanted)
+
+
+def test_graphs_of_these_tests_have_kernels_that_are_not_the_cheapest() -> None:
+    target, drawn = Target(frozenset({"dsp"}), "ram"), set()
+    for seed in range(3000, 3017):
+        model = passes.load(image_graph(seed, floats=False).model)
+        passes.optimize(model)
+        bands = all_bands(model, random.Random(seed), target)
+        drawn |= {name for band in bands for _, name in band.variants}
+    assert drawn >= {"portable", "dsp-pair", "dsp-single", "dsp-wide", "dsp-wide-single"}

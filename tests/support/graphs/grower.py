@@ -30,12 +30,14 @@ class Grower:
     """Random choices of operands; a value that is missing becomes one more input of the graph.
 
     float32 values stay exact on every machine: layers that would round in another order do not take them.
-    Without ``floats`` there are none.
+    Without ``floats`` there are none. ``least``: zero points and many weights of int8 are the least
+    there is: as behind ReLU, and as half-words of two weights can't have it.
     """
 
     r: Random
     graph: GraphBuilder
     floats: bool = True
+    least: bool = False
     values: list[TensorRef] = field(default_factory=list)
     inputs: list[TensorRef] = field(default_factory=list)
     read: set[int] = field(default_factory=set)
@@ -76,7 +78,8 @@ class Grower:
         """Random, in a range in which layers of layers keep their values apart."""
         if dtype not in QUANTIZED:
             return {}
-        return {"scale": self.r.scale(*_SCALES[dtype]), "zero_point": self.r.zero_point(dtype)}
+        scale, zero_point = self.r.scale(*_SCALES[dtype]), self.r.zero_point(dtype)
+        return {"scale": scale, "zero_point": -128 if self.least and dtype == "int8" else zero_point}
 
     def of(self, ref: TensorRef) -> dict[str, Any]:
         """A value's quantization."""

@@ -21,6 +21,8 @@ def _weights(
     channels = shape[axis]
     fan_in = max(1, int(np.prod(shape)) // channels)
     values = g.r.rng.integers(-127, 128, shape).astype(np.int8)
+    if g.least:
+        values[values < -100] = -128
     if g.r.chance(0.5):
         along: Any = [slice(None)] * len(shape)
         along[axis] = g.r.rng.random(channels) < 0.4
