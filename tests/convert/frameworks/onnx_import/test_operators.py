@@ -288,6 +288,7 @@ def test_an_lstm_with_projected_states_is_named(tmp_path: Path) -> None:
         "y = PRelu(x, slopes)",
         "y = InstanceNormalization(x, one, one)",
         "a = Abs(x) m = ReduceMean<axes = [1, 2, 3, 4]>(a) y = Pow(a, m)",
+        "m = ReduceMean(x) a = Less(x, one) b = Less(m, one) c = Or(a, b) y = Cast<to = 1>(c)",
     ],
 )
 def test_volumes_meet_no_kernel_that_broadcasts_four_axes(step: str, tmp_path: Path) -> None:
@@ -297,5 +298,5 @@ def test_volumes_meet_no_kernel_that_broadcasts_four_axes(step: str, tmp_path: P
     model = onnx.parser.parse_model(text)
     assert all(one.is_right for one in differences(model, tmp_path))
     for node in reader.read(imported(model, tmp_path)[0].tflite).main.nodes:
-        if node.name in ("PRELU", "POW", "SQUARED_DIFFERENCE"):
+        if node.name in ("PRELU", "POW", "SQUARED_DIFFERENCE", "LOGICAL_OR"):
             assert all(len(one.shape) <= 4 for one in node.inputs if one is not None), node.name

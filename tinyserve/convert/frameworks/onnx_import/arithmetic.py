@@ -44,7 +44,7 @@ _ELEMENTWISE = frozenset(
     ]
 )
 _COMPARISONS = frozenset(["EQUAL", "NOT_EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL"])
-_OF_FOUR_AXES = _COMPARISONS | {"SQUARED_DIFFERENCE", "POW"}
+_OF_FOUR_AXES = _COMPARISONS | {"SQUARED_DIFFERENCE", "POW", "LOGICAL_AND", "LOGICAL_OR"}
 """What LiteRT's kernels broadcast over no more, not even a single element: with five it ends the process."""
 _NONNEGATIVE = frozenset(["RELU", "RELU6", "LOGISTIC", "EXP", "ABS", "SQUARE", "SQRT", "RSQRT", "SOFTMAX"])
 
