@@ -9,6 +9,7 @@ import shutil
 import sys
 import time
 import wave
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -161,13 +162,23 @@ def test_the_runner_s_own_status_is_passed_on(runner: Path) -> None:
     assert main(arguments) == 7
 
 
-def test_a_board_at_a_port_is_offered_as_it_is(runner: Path, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def port() -> Iterator[str]:
+    """A line with nobody at its other end."""
+    ends = os.openpty()
+    yield os.ttyname(ends[1])
+    for end in ends:
+        os.close(end)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
+def test_a_board_at_a_port_is_offered_as_it_is(
+    runner: Path, port: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     (runner / "main.py").write_text(
         "from serial.tools import list_ports\n"
         "print([(p.device, hex(p.vid), hex(p.pid)) for p in list_ports.comports(True) if p.vid])\n"
     )
-    (runner / "ttyS77").touch()
-    port = str(runner / "ttyS77")
     assert main(["mlperf-runner", "runner", "--board", "nano33", "--port", port]) == 0
     assert f"[('{port}', '0x483', '0x374b')]" in capfd.readouterr().out
 
@@ -178,10 +189,9 @@ def test_a_port_that_is_not_there_is_refused(runner: Path, capfd: pytest.Capture
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
-def test_a_runner_that_a_signal_ends_gives_its_number_and_128(runner: Path) -> None:
+def test_a_runner_that_a_signal_ends_gives_its_number_and_128(runner: Path, port: str) -> None:
     (runner / "main.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
-    (runner / "tty").touch()
-    arguments = ["mlperf-runner", "runner", "--board", "nano33", "--port", str(runner / "tty")]
+    arguments = ["mlperf-runner", "runner", "--board", "nano33", "--port", port]
     assert main(arguments) == 137
 
 
