@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tests.compiler.programs import Machine, buffer, call, program, programs
 from tests.support.models import model_bytes
 from tinyserve.compiler.compile import compile_model
-from tinyserve.compiler.plan.packing import Packing, Problem, first_fit, pack
-from tinyserve.compiler.plan.planner import check, plan, solve
+from tinyserve.compiler.plan.packing import Packing, Problem, first_fit, fits, pack
+from tinyserve.compiler.plan.planner import check, lifetimes, plan, problem_of, solve
 from tinyserve.compiler.program import MemoryPlan, Overlap, Program
 
 
@@ -46,6 +46,15 @@ def test_small_programs_get_the_best_of_all_orders(random_program: Program) -> N
     packing = solve(random_program, made.lifetimes)
     assert packing.bound <= packing.total
     assert packing.total == _best_of_all_orders(random_program)
+
+
+@settings(max_examples=150)
+@given(programs(), st.integers(-40, 40), st.sampled_from([100, 10_000]))
+def test_whether_a_total_is_found_is_known_as_by_packing(given: Program, more: int, effort: int) -> None:
+    problem = problem_of(given, lifetimes(given), given.buffers)
+    total = pack(problem, effort).total
+    for most in (total - 1, total, total + more):
+        assert fits(problem, most, effort) == (total <= most)
 
 
 def _best_of_all_orders(random_program: Program) -> int:

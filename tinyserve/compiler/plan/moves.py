@@ -13,8 +13,8 @@ from dataclasses import replace
 
 from tinyserve.compiler.names import short_name
 from tinyserve.compiler.ops.support.move import move
-from tinyserve.compiler.plan.packing import EFFORT
-from tinyserve.compiler.plan.planner import lifetimes, plan, solve
+from tinyserve.compiler.plan.packing import EFFORT, Problem, fits, is_refuted, pack
+from tinyserve.compiler.plan.planner import lifetimes, plan, problem_of, solve
 from tinyserve.compiler.program import (
     Buffer,
     ControlCall,
@@ -50,7 +50,7 @@ def relocate(program: Program, memory: MemoryPlan) -> tuple[Program, MemoryPlan]
     if optimize != "ram" and _total(with_moves(program, candidates)) > most:
         return best
     for choose in (_best_single, _fewest) if optimize == "ram" else (_best_single,):
-        moved = with_moves(program, choose(program, candidates))
+        moved = with_moves(program, choose(program, candidates, most))
         if _total(moved) <= most:
             planned = plan(moved)
             if planned.arena_bytes <= most:
@@ -72,26 +72,36 @@ def _candidates(program: Program) -> list[Move]:
     return sorted(found, key=lambda move: (move[0], program.buffers.index(move[1])))
 
 
+def _problem(program: Program, moves: Iterable[Move]) -> Problem:
+    moved = with_moves(program, moves)
+    return problem_of(moved, lifetimes(moved), moved.buffers)
+
+
 def _total(moved: Program) -> int:
     return solve(moved, lifetimes(moved), _TRIAL_EFFORT).total
 
 
-def _fewest(program: Program, candidates: list[Move]) -> list[Move]:
+def _fewest(program: Program, candidates: list[Move], most: int) -> list[Move]:
     """Starts from all moves and leaves out, the largest first, what the smallest arena does not need."""
     best = _total(with_moves(program, candidates))
     kept = list(candidates)
     for candidate in sorted(candidates, key=lambda candidate: (-candidate[1].nbytes, candidate[0])):
         fewer = [other for other in kept if other is not candidate]
-        if _total(with_moves(program, fewer)) <= best:
+        if fits(_problem(program, fewer), best, _TRIAL_EFFORT):
             kept = fewer
     return kept
 
 
-def _best_single(program: Program, candidates: list[Move]) -> list[Move]:
-    """The cheap move that saves most, if there is one."""
+def _best_single(program: Program, candidates: list[Move], most: int) -> list[Move]:
+    """The cheap move that saves most, if one leaves at most ``most`` bytes."""
     budget = _SPEED_SHARE * sum(call.macs for call in program.calls)
-    cheap = [move for move in candidates if move[1].nbytes <= budget]
-    return sorted(cheap, key=lambda move: _total(with_moves(program, [move])))[:1]
+    best: list[Move] = []
+    for candidate in candidates:
+        if candidate[1].nbytes <= budget:
+            problem = _problem(program, [candidate])
+            if not is_refuted(problem, most) and (total := pack(problem, _TRIAL_EFFORT).total) <= most:
+                best, most = [candidate], total - 1
+    return best
 
 
 def with_moves(program: Program, moves: Iterable[Move]) -> Program:

@@ -65,6 +65,13 @@ def pack(problem: Problem, effort: int = EFFORT) -> Packing:
     return Packing(offsets, total, bound)
 
 
+def fits(problem: Problem, most: int, effort: int = EFFORT) -> bool:
+    """Whether ``pack`` finds a total of at most ``most``; most answers need no search."""
+    if any(_extent(problem, first_fit(problem, order)) <= most for order in good_orders(problem)):
+        return True
+    return not is_refuted(problem, most) and pack(problem, effort).total <= most
+
+
 def first_fit(problem: Problem, order: list[int]) -> list[int]:
     """Places the pieces in this order, each at the lowest offset that is allowed beside the placed ones."""
     offsets = [-1] * len(problem.sizes)
@@ -202,14 +209,14 @@ def lower_bound(problem: Problem, reached: int) -> int:
     high = reached
     while low < high:
         middle = (low + high) // 2
-        if _refuted(problem, middle):
+        if is_refuted(problem, middle):
             low = middle + 1
         else:
             high = middle
     return low
 
 
-def _refuted(problem: Problem, total: int) -> bool:
+def is_refuted(problem: Problem, total: int) -> bool:
     """Whether arc consistency shows that ``total`` bytes are too few. Exact where the pieces form a chain.
 
     Each piece keeps a range of offsets. Of a neighbour's range only the ends matter: what is too close to
