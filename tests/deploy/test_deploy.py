@@ -21,6 +21,7 @@ from tests.support import mosquitto
 from tests.support.places import CHECKOUT
 from tinyserve.serve import config
 from tinyserve.serve.observe.observer import Observer
+from tinyserve.serve.observe.states import MemberStates
 
 DEPLOY = CHECKOUT / "deploy"
 TOOLS = Path(sys.executable).parent
@@ -96,7 +97,7 @@ _SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}
 def exported() -> set[str]:
     """The names of all metrics, as Prometheus sees them."""
     names = set()
-    for family in Observer().registry.collect():
+    for family in [*Observer().registry.collect(), *MemberStates(dict).collect()]:
         suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}.get(
             family.type, ("",)
         )

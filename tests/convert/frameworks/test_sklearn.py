@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_iris
-from sklearn.decomposition import PCA
+from sklearn.decomposition import KernelPCA
 from sklearn.ensemble import IsolationForest
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.naive_bayes import BernoulliNB, GaussianNB
@@ -91,7 +91,7 @@ def test_an_int8_classifier_keeps_its_classes(iris: Path) -> None:
     ("pipeline", "message"),
     [
         (BernoulliNB(), "BernoulliNB has no form"),
-        (make_pipeline(PCA(2), LogisticRegression()), "PCA has no form"),
+        (make_pipeline(KernelPCA(2), LogisticRegression()), "KernelPCA has no form"),
     ],
 )
 def test_what_has_no_form_as_layers_is_named(pipeline: Any, message: str, iris: Path) -> None:
