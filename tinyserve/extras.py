@@ -89,7 +89,7 @@ PACKAGES = (
     Package("grpcio-health-checking", "grpc_health", "serve", "gRPC's health service"),
     Package("grpcio-reflection", "grpc_reflection", "serve", "gRPC's reflection service"),
     Package("psycopg", "psycopg", "postgres", "keeps jobs and predictions in PostgreSQL"),
-    Package("paho-mqtt", "paho", "mqtt", "sends results and events to a broker, and reads samples there"),
+    Package("paho-mqtt", "paho", "mqtt", "samples, results and events over MQTT"),
     Package("opentelemetry-sdk", "opentelemetry", "telemetry", "traces requests to a fleet"),
     Package(
         "opentelemetry-exporter-otlp-proto-http", "opentelemetry", "telemetry", "sends traces to a collector"
