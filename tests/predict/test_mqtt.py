@@ -20,7 +20,7 @@ from paho.mqtt.properties import Properties
 
 from tests.bench.models import classifier_bundle
 from tests.predict.test_run import expected, read, write
-from tests.support.mosquitto import PASSWORD, USER, Mosquitto, program
+from tests.support.mosquitto import PASSWORD, USER, Mosquitto, started
 from tinyserve import bundle
 from tinyserve.bundle import Bundle, TensorInfo
 from tinyserve.cli.main import main
@@ -45,13 +45,8 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    command = program()
-    if command is None:
-        pytest.skip("mosquitto is not installed")
-    running = Mosquitto(tmp_path, command)
-    running.start()
-    yield running
-    running.stop()
+    with started(tmp_path) as running:
+        yield running
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from tests.serve.running import serving
 from tests.serve.test_faults import fleet
 from tests.serve.test_hostile import GOOD, INFER, body
 from tests.serve.test_jobs import POLL, call_back, submit, until
-from tests.support.mosquitto import PASSWORD, USER, Mosquitto, program
+from tests.support.mosquitto import PASSWORD, USER, Mosquitto, started
 from tinyserve.bundle import Bundle
 from tinyserve.errors import UsageError
 from tinyserve.serve import config
@@ -24,13 +24,8 @@ from tinyserve.serve import config
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    command = program()
-    if command is None:
-        pytest.skip("mosquitto is not installed")
-    running = Mosquitto(tmp_path, command)
-    running.start()
-    yield running
-    running.stop()
+    with started(tmp_path) as running:
+        yield running
 
 
 def settings(broker: Mosquitto, folder: Path, allowed: str = "mqtt:results/") -> str:

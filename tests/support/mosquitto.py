@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pytest
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
@@ -44,6 +45,20 @@ def wait_for(port: int) -> None:
                 return
         time.sleep(0.05)
     raise RuntimeError(f"nothing listens at port {port}")
+
+
+@contextmanager
+def started(folder: Path) -> Iterator[Mosquitto]:
+    """A broker for a test, which is skipped where there is none."""
+    command = program()
+    if command is None:
+        pytest.skip("mosquitto is not installed")
+    broker = Mosquitto(folder, command)
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.stop()
 
 
 class Mosquitto:
