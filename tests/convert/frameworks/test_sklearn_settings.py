@@ -149,9 +149,10 @@ def test_pipelines_inside_are_their_steps(model: Any) -> None:
         assert sklearn._linear_steps(steps[:-1]) == 0
 
 
-def test_columns_by_name_are_refused_with_the_way_to_fit_it() -> None:
+@pytest.mark.parametrize("columns", [["length", "width"], "length", slice("length", "width"), slice("width")])
+def test_columns_by_name_are_refused_with_the_way_to_fit_it(columns: Any) -> None:
     step = _columns().fit(X, Y)
-    step.transformers_ = [(name, one, ["length", "width"]) for name, one, _ in step.transformers_]
+    step.transformers_ = [(name, one, columns) for name, one, _ in step.transformers_]
     with pytest.raises(UnsupportedError, match="picks its columns by name") as caught:
         scalers.of([step], 3, "m")
     assert "to_numpy()" in caught.value.hint

@@ -155,7 +155,11 @@ def _parts(step: Any) -> Iterator[Any]:
 
 def _columns(step: Any) -> Iterator[Any]:
     for name, _, columns in step.transformers_:
-        if name != "remainder":
+        if name == "remainder":
+            continue
+        if isinstance(columns, slice):
+            yield from (columns.start, columns.stop)
+        else:
             yield from [columns] if isinstance(columns, str) else np.ravel(columns)
 
 
