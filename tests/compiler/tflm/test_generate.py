@@ -92,6 +92,29 @@ def test_types_that_tflm_refuses_when_it_computes_are_named_before(dtype: str) -
         interpret(data, PORTABLE)
 
 
+@pytest.mark.parametrize("op", ["FLOOR_DIV", "FLOOR_MOD"])
+@pytest.mark.parametrize("dtype", ["int32", "float32"])
+def test_floored_quotients_of_integers_are_named_before(op: str, dtype: str) -> None:
+    """TFLM itself says what it has."""
+    model = ModelBuilder()
+    graph = model.graph()
+    given = [graph.input((1, 4), dtype) for _ in range(2)]
+    y = graph.tensor((1, 4), dtype)
+    graph.op(op, given, [y])
+    graph.output(y)
+    data = model.build()
+    interpreter = require().Interpreter.from_bytes(data, arena_size=20_000)
+    for index in range(2):
+        interpreter.set_input(np.full((1, 4), 3, dtype), index)
+    if dtype == "float32":
+        assert lacking_in(read(data)) == []
+        interpreter.invoke()
+        return
+    assert lacking_in(read(data)) == [f"{op} of int32"]
+    with pytest.raises(RuntimeError):
+        interpreter.invoke()
+
+
 @pytest.mark.parametrize("dtype", ["int8", "float32"])
 def test_longer_concatenations_than_tflm_prepares_are_named_before(dtype: str) -> None:
     """The states of an unrolled GRU, joined. TFLM itself says where its limit is."""

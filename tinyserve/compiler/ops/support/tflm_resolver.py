@@ -48,6 +48,8 @@ CUSTOM_METHODS = {
 
 _SELECTED = (DType.INT8, DType.INT16, DType.FLOAT32)
 """Types of SELECT_V2; others fail when TFLM computes it."""
+_FLOORED = ("FLOOR_DIV", "FLOOR_MOD")
+"""Of float32 alone; other types fail when TFLM computes them."""
 _MOST_JOINED = 10
 """Inputs of CONCATENATION: kMaxInputNum; more fail when TFLM prepares it."""
 
@@ -73,6 +75,8 @@ def _lacking_form(node: Node) -> str:
     """The operator in the form that TFLM does not have; empty where it has it."""
     if node.name == "SELECT_V2" and node.outputs[0].dtype not in _SELECTED:
         return f"SELECT_V2 of {node.outputs[0].dtype.value}"
+    if node.name in _FLOORED and node.outputs[0].dtype is not DType.FLOAT32:
+        return f"{node.name} of {node.outputs[0].dtype.value}"
     if node.name == "CONCATENATION" and len(node.inputs) > _MOST_JOINED:
         return f"CONCATENATION of more than {_MOST_JOINED} tensors"
     return ""
